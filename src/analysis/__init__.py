@@ -1,0 +1,1 @@
+"""The consumer side: reads runs, incidents and rules; never imports the engine."""

@@ -1,0 +1,131 @@
+"""Reads a run directory: validates it against the contract and offers it as views in DuckDB."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from runlog.errors import BadData
+from runlog.manifest import Manifest, read_manifest
+from runlog.schema import TABLES, Table
+from runlog.writer import connect, sha256_of
+
+
+@dataclass
+class Run:
+    """One validated run: its folder, manifest, and a connection with one view a table.
+
+    A table that the run does not have is an empty view of the right shape; ask `has()` before
+    saying anything about it, because "not recorded" and "nothing happened" are different findings.
+    """
+
+    folder: Path
+    manifest: Manifest
+    connection: duckdb.DuckDBPyConnection = field(repr=False)
+
+    def has(self, table: str) -> bool:
+        """True when the run recorded this table, even with no rows."""
+        return table in self.manifest.tables
+
+    def rows(self, table: str) -> int:
+        """Rows recorded of a table, 0 when it was not recorded."""
+        return self.manifest.tables[table].rows if self.has(table) else 0
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def open_run(folder: Path | str, *, validate: bool = True) -> Run:
+    """Return the run in `folder`, validated, with its views in an in-memory DuckDB.
+
+    Raises BadData that names every fault found, each with table, column and an example row.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    con = connect()
+    problems = _attach(con, folder, manifest)
+    if validate and not problems:
+        for name in manifest.tables:
+            problems += _problems_of(con, TABLES[name])
+    if problems:
+        con.close()
+        todo = "the run was damaged after it was written: copy or make it again"
+        raise BadData(f"{len(problems)} fault(s) in run", f"{folder}: " + "; ".join(problems), todo)
+    return Run(folder, manifest, con)
+
+
+def _attach(con: duckdb.DuckDBPyConnection, folder: Path, manifest: Manifest) -> list[str]:
+    """Create one view a table; return the faults of files and columns."""
+    problems = [f"unknown table {n} in the manifest" for n in manifest.tables if n not in TABLES]
+    for table in TABLES.values():
+        entry = manifest.tables.get(table.name)
+        if entry is None:
+            con.execute(f"CREATE TABLE {table.name} ({table.ddl})")
+            continue
+        path = folder / f"{table.name}.parquet"
+        if not path.is_file():
+            problems.append(f"{table.name}: file {path.name} is missing")
+        elif sha256_of(path) != entry.sha256:
+            problems.append(
+                f"{table.name}: {path.name} is not the file that was written (sha256 differs)"
+            )
+        else:
+            problems += _view(con, table, path)
+    return problems
+
+
+def _view(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> list[str]:
+    source = "read_parquet('" + str(path).replace("'", "''") + "')"
+    try:
+        found = {r[0]: r[1] for r in con.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
+    except duckdb.Error as error:
+        return [f"{table.name}: {path.name} cannot be read ({str(error).splitlines()[0]})"]
+    problems = [f"{table.name}.{c.name}: missing" for c in table.columns if c.name not in found]
+    problems += [
+        f"{table.name}.{c.name}: type {found[c.name]}, not {c.type}"
+        for c in table.columns
+        if c.name in found and found[c.name] != c.type
+    ]
+    if not problems:
+        con.execute(f"CREATE VIEW {table.name} AS SELECT * FROM {source}")
+    return problems
+
+
+def _problems_of(con: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
+    """Faults of the rows of one table: NULLs, enums and keys, each with an example row."""
+    problems = []
+    for column in table.columns:
+        conditions = []
+        if not column.nullable:
+            conditions.append(("is NULL", f'"{column.name}" IS NULL'))
+        if column.enum:
+            allowed = ", ".join(f"'{v}'" for v in column.enum)
+            conditions.append(("is not in the closed list", f'"{column.name}" NOT IN ({allowed})'))
+        for what, condition in conditions:
+            problems += _example(con, table, column.name, what, condition)
+    key = ", ".join(f'"{k}"' for k in table.key)
+    twice = con.execute(
+        f"SELECT {key}, count(*) FROM {table.name} GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
+    ).df()
+    if len(twice):
+        problems.append(
+            f"{table.name}: key ({', '.join(table.key)}) not unique, e.g. {_row(twice)}"
+        )
+    return problems
+
+
+def _example(
+    con: duckdb.DuckDBPyConnection, table: Table, column: str, what: str, condition: str
+) -> list[str]:
+    count = con.execute(f"SELECT count(*) FROM {table.name} WHERE {condition}").fetchall()[0][0]
+    if not count:
+        return []
+    row = con.execute(f"SELECT * FROM {table.name} WHERE {condition} LIMIT 1").df()
+    return [f"{table.name}.{column}: {what} in {count} row(s), e.g. {_row(row)}"]
+
+
+def _row(frame: object) -> str:
+    record = frame.iloc[0].to_dict()  # type: ignore[attr-defined]
+    return ", ".join(f"{k}={v}" for k, v in list(record.items())[:8])

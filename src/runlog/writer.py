@@ -1,0 +1,177 @@
+"""Writes a run directory that is either complete or not there.
+
+Everything goes into a sibling folder `<name>.partial-<pid>`; the manifest is written last, all files
+are synced, and one rename makes the folder a run. Kill the writer at any moment: what is left never
+passes for a run, and the next writer of the same name removes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import duckdb
+import psutil
+
+from runlog.errors import BadData, EnvironmentFault, UsageFault
+from runlog.manifest import Manifest, TableFile
+from runlog.schema import MANIFEST, TABLES, Table
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """Return the one kind of DuckDB connection used everywhere: in memory, UTC, quiet."""
+    con = duckdb.connect(":memory:")
+    con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET enable_progress_bar = false")
+    return con
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def space_guard(path: Path) -> Iterator[None]:
+    """Translate a full disk, a read-only file system and missing rights into EnvironmentFault."""
+    try:
+        yield
+    except OSError as error:
+        raise _environment(error.errno, str(error), path) from error
+    except duckdb.Error as error:
+        text = str(error)
+        full = "No space left" in text or "Could not write" in text or "Disk quota" in text
+        if full or "Permission denied" in text or "Read-only" in text:
+            raise _environment(errno.ENOSPC if full else errno.EACCES, text, path) from error
+        raise
+
+
+def _environment(code: int | None, text: str, path: Path) -> EnvironmentFault:
+    if code in _NO_SPACE:
+        return EnvironmentFault(
+            "no space left on the disk", path, "free space or choose another --out"
+        )
+    return EnvironmentFault(
+        "cannot write", f"{path} ({text.splitlines()[0]})", "choose another --out"
+    )
+
+
+class RunWriter:
+    """Context manager that builds one run directory; `commit()` makes it visible.
+
+    Raises UsageFault when the target exists, EnvironmentFault when it cannot be written.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.partial = out.with_name(f"{out.name}.partial-{os.getpid()}")
+        self.connection = connect()
+        self._tables: dict[str, TableFile] = {}
+
+    def __enter__(self) -> RunWriter:
+        if self.out.exists():
+            todo = "choose another --out, or remove it first; a run is never overwritten"
+            raise UsageFault("output exists", self.out, todo)
+        with space_guard(self.out):
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+            _remove_orphans(self.out)
+            self.partial.mkdir()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.connection.close()
+        shutil.rmtree(self.partial, ignore_errors=True)
+
+    def add(self, table_name: str, query: str, parameters: list[Any] | None = None) -> int:
+        """Write one table from a query on `self.connection`; return its rows.
+
+        The query must give every column of the contract by name; order and extra columns do not
+        matter. Rows are cast to the contract's types and sorted by the table's key, so that equal
+        data give equal bytes.
+        """
+        table = TABLES[table_name]
+        columns = ", ".join(f'CAST("{c.name}" AS {c.type}) AS "{c.name}"' for c in table.columns)
+        target = self.partial / f"{table.name}.parquet"
+        with space_guard(self.out):
+            try:
+                self.connection.execute(
+                    f"COPY (SELECT {columns} FROM ({query}) ORDER BY {_order(table)}) TO '{_quoted(target)}' "
+                    "(FORMAT parquet, COMPRESSION zstd)",
+                    parameters or [],
+                )
+            except (duckdb.ConversionException, duckdb.BinderException) as error:
+                what = str(error).splitlines()[0]
+                raise BadData(f"table {table.name} does not fit the contract", what) from error
+            _sync(target)
+        rows = self.connection.execute(
+            f"SELECT count(*) FROM read_parquet('{_quoted(target)}')"
+        ).fetchall()[0][0]
+        self._tables[table.name] = TableFile(rows=rows, sha256=sha256_of(target))
+        return int(rows)
+
+    def add_json(self, name: str, content: object) -> None:
+        """Write a JSON file beside the tables (the truth of an engine run)."""
+        with space_guard(self.out):
+            path = self.partial / name
+            path.write_text(
+                json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n", "utf-8"
+            )
+            _sync(path)
+
+    def add_file(self, name: str, source: Path) -> None:
+        """Copy a finished side file (the rejects of an import) into the run."""
+        with space_guard(self.out):
+            shutil.copyfile(source, self.partial / name)
+            _sync(self.partial / name)
+
+    def commit(self, manifest: Manifest) -> Path:
+        """Write the manifest, sync, rename; return the run directory."""
+        complete = manifest.model_copy(update={"tables": dict(sorted(self._tables.items()))})
+        with space_guard(self.out):
+            path = self.partial / MANIFEST
+            path.write_text(complete.model_dump_json(indent=1) + "\n", "utf-8")
+            _sync(path)
+            _sync(self.partial)
+            self.partial.rename(self.out)
+            _sync(self.out.parent)
+        return self.out
+
+
+def _order(table: Table) -> str:
+    return ", ".join(f'"{k}"' for k in table.key)
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove_orphans(out: Path) -> None:
+    """Remove half-written folders of this name whose writer is dead."""
+    for orphan in out.parent.glob(f"{out.name}.partial-*"):
+        pid = orphan.name.rpartition("-")[2]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(orphan, ignore_errors=True)
