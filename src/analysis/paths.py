@@ -1,4 +1,4 @@
-"""Where things are, whatever the working directory: JupyterLab, papermill and nbval each have another."""
+"""Where things are, whatever the working directory (JupyterLab, papermill, nbval: all differ)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The errors a user of Wallet Outage Lab can meet, each with the exit code the command line gives it.
+"""The errors a user of Wallet Outage Lab can meet, each with its exit code.
 
 Every message is one line: what happened, the value, what to do.
 """

@@ -45,7 +45,7 @@ class Manifest(BaseModel):
     """`manifest.json`. Its presence, written last, is what makes a folder a run."""
 
     model_config = ConfigDict(extra="forbid")
-    contract_version: Literal[1] = CONTRACT_VERSION
+    contract_version: int = Field(default=CONTRACT_VERSION, ge=1, le=CONTRACT_VERSION)
     run_id: str
     kind: Literal["engine", "imported", "watched"]
     scenario: Scenario | None = None

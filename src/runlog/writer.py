@@ -1,8 +1,8 @@
 """Writes a run directory that is either complete or not there.
 
-Everything goes into a sibling folder `<name>.partial-<pid>`; the manifest is written last, all files
-are synced, and one rename makes the folder a run. Kill the writer at any moment: what is left never
-passes for a run, and the next writer of the same name removes it.
+Everything goes into a sibling folder `<name>.partial-<pid>`; the manifest is written last, all
+files are synced, and one rename makes the folder a run. Kill the writer at any moment: what is left
+never passes for a run, and the next writer of the same name removes it.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ class RunWriter:
         with space_guard(self.out):
             try:
                 self.connection.execute(
-                    f"COPY (SELECT {columns} FROM ({query}) ORDER BY {_order(table)}) TO '{_quoted(target)}' "
-                    "(FORMAT parquet, COMPRESSION zstd)",
+                    f"COPY (SELECT {columns} FROM ({query}) ORDER BY {_order(table)}) "
+                    f"TO '{_quoted(target)}' (FORMAT parquet, COMPRESSION zstd)",
                     parameters or [],
                 )
             except (duckdb.ConversionException, duckdb.BinderException) as error:

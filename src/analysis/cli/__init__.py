@@ -1,4 +1,4 @@
-"""The command line `walletlab`: the composition root, and the only place that may start the engine."""
+"""The command line `walletlab`: the composition root; only this package may start the engine."""
 
 from __future__ import annotations
 
@@ -32,10 +32,14 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """A click group that imports a command's module only when that command is used."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        cmd_name: str,
+    ) -> click.Command | None:
         module = COMMANDS.get(cmd_name)
         if module is None:
             return None
