@@ -106,13 +106,10 @@ def _problems_of(con: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
         for what, condition in conditions:
             problems += _example(con, table, column.name, what, condition)
     key = ", ".join(f'"{k}"' for k in table.key)
-    twice = con.execute(
-        f"SELECT {key}, count(*) FROM {table.name} GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
-    ).df()
-    if len(twice):
-        problems.append(
-            f"{table.name}: key ({', '.join(table.key)}) not unique, e.g. {_row(twice)}"
-        )
+    again = f"FROM {table.name} GROUP BY {key} HAVING count(*) > 1"
+    if con.execute(f"SELECT 1 {again} LIMIT 1").fetchall():
+        twice = _row(con.execute(f"SELECT {key}, count(*) AS times {again} ORDER BY {key} LIMIT 1"))
+        problems.append(f"{table.name}: key ({', '.join(table.key)}) not unique, e.g. {twice}")
     return problems
 
 
@@ -122,10 +119,10 @@ def _example(
     count = con.execute(f"SELECT count(*) FROM {table.name} WHERE {condition}").fetchall()[0][0]
     if not count:
         return []
-    row = con.execute(f"SELECT * FROM {table.name} WHERE {condition} LIMIT 1").df()
+    row = con.execute(f"SELECT COLUMNS(*)::VARCHAR FROM {table.name} WHERE {condition} LIMIT 1")
     return [f"{table.name}.{column}: {what} in {count} row(s), e.g. {_row(row)}"]
 
 
-def _row(frame: object) -> str:
-    record = frame.iloc[0].to_dict()  # type: ignore[attr-defined]
-    return ", ".join(f"{k}={v}" for k, v in list(record.items())[:8])
+def _row(result: duckdb.DuckDBPyConnection) -> str:
+    names = [column[0] for column in result.description]
+    return ", ".join(f"{k}={v}" for k, v in list(zip(names, result.fetchall()[0], strict=True))[:8])
