@@ -1,0 +1,1 @@
+"""From notebooks to an offline site: execution, HTML, metrics, index."""
