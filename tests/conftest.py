@@ -1,4 +1,4 @@
-"""What every test shares: versions in the header, the PostgreSQL fixtures, no silent skips in CI."""
+"""What every test shares: versions in the header, PostgreSQL fixtures, no silent skips in CI."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-pytest_plugins = ["fixtures_postgres"]
+if (Path(__file__).parent / "fixtures_postgres.py").exists():
+    pytest_plugins = ["fixtures_postgres"]
 
 FORBID_SKIPS = bool(os.environ.get("WALLETLAB_FORBID_SKIPS"))
 _skipped: list[str] = []
