@@ -11,14 +11,15 @@ TARGET = Path(__file__).resolve().parents[1] / "docs" / "data_dictionary.md"
 _HEAD = f"""\
 # Data dictionary
 
-The run directory, contract version {CONTRACT_VERSION}. Made by `python tools/data_dictionary.py` from
-`src/runlog/schema.py`; do not edit.
+The run directory, contract version {CONTRACT_VERSION}. Made by `python tools/data_dictionary.py`
+from `src/runlog/schema.py`; do not edit.
 
 One run is one folder with a Parquet file for each table and `manifest.json`, which is written last:
 a folder without it is no run. Time is UTC with microseconds, durations are whole microseconds
 (`_us`), money is whole yen (`_jpy`), an enum is text from a closed list, and unknown is NULL, never
 0 or an empty text. `truth.json` names what was injected into an engine run; nothing but the scorer
-under `benchmarks/` may read it. An import may add `rejects.parquet`, the lines that could not be read.
+under `benchmarks/` may read it. An import may add `rejects.parquet`: the lines that could not be
+read.
 """
 
 
@@ -29,8 +30,9 @@ def dictionary() -> str:
 
 def _section(table: Table) -> str:
     rows = "".join(_row(table, column) for column in table.columns)
+    key = ", ".join(f"`{k}`" for k in table.key)
     return (
-        f"\n## {table.name}\n\nGrain: {table.grain}. Key: {', '.join(f'`{k}`' for k in table.key)}.\n\n"
+        f"\n## {table.name}\n\nGrain: {table.grain}. Key: {key}.\n\n"
         f"| column | type | NULL | meaning |\n|---|---|---|---|\n{rows}"
     )
 
