@@ -18,9 +18,19 @@ from analysis.charts import theme
 
 JST = "Asia/Tokyo"
 TIME_TITLE = "Time (JST)"
-_LABEL_LEVELS = 3
+_LABEL_LEVELS = 5
 _LABEL_PX = 15
 _LABEL_LENGTH = 44
+_ROW_TITLE_PX = 22
+_CHARACTER_PX = 6.6
+_PLOT_PX = 940
+# darker twins for words: the palette's light colours are for areas and lines
+_TEXT_COLOURS = {
+    theme.ORANGE: "#8A5F00",
+    theme.REDDISH_PURPLE: "#8F3F6C",
+    theme.BLUISH_GREEN: "#00694D",
+    theme.GREY: "#595959",
+}
 
 
 def new_figure(
@@ -67,7 +77,7 @@ def new_rows(
         figure.update_yaxes(title_text=y_title, row=row, col=1)
     figure.update_xaxes(title_text=x_title, row=count, col=1)
     # the subplot titles are annotations made before the template: give them its left alignment
-    figure.update_annotations(x=0, xanchor="left", font_size=13)
+    figure.update_annotations(x=0, xanchor="left", font_size=13, name="row-title")
     return figure
 
 
@@ -164,9 +174,12 @@ def add_bars(
     text: Any = None,
     colour: str | None = None,
 ) -> go.Figure:
-    """Add bars; horizontal by default, because labels are words."""
+    """Add bars; horizontal by default, first on top, because labels are words."""
     categories, amounts = _plain(labels), _plain(values)
     figure.update_layout(hovermode="closest")
+    if horizontal and row is None:
+        figure.update_layout(height=150 + 34 * max(2, len(categories)))
+        figure.update_yaxes(autorange="reversed")
     trace = go.Bar(
         x=amounts if horizontal else categories,
         y=categories if horizontal else amounts,
@@ -253,21 +266,26 @@ def add_events(
 ) -> go.Figure:
     """Mark events (columns at [UTC], kind, label, important) on every row, named above the plot.
 
-    Labels that would collide are put on up to three levels; the kind decides the colour.
+    Add them last: labels that would collide on the time range drawn so far go on levels of their
+    own. The kind decides the colour; the full label is in the hover text.
     """
     if only_important and "important" in events.columns:
         events = events[events["important"]]
     if events.empty:
         return figure
     ordered = events.sort_values("at", kind="stable")
-    moments = jst(ordered["at"]).tolist()
-    span = (max(moments) - min(moments)) / 5 if len(moments) > 1 else dt.timedelta(0)
-    last_at: list[Any] = [None] * _LABEL_LEVELS
-    used = 0
+    moments = [pd.Timestamp(m) for m in jst(ordered["at"])]
+    left, right = _x_range(figure, moments)
+    taken: list[list[tuple[float, float]]] = [[] for _ in range(_LABEL_LEVELS)]
+    clear = _ROW_TITLE_PX if any(a.name == "row-title" for a in figure.layout.annotations) else 4
     for moment, kind, label in zip(moments, ordered["kind"], ordered["label"], strict=True):
-        level = _free_level(last_at, moment, span)
-        last_at[level] = moment
-        used = max(used, level + 1)
+        words = _short(f"▼ {label}")
+        at = (moment - left) / (right - left) * _PLOT_PX
+        width = len(words) * _CHARACTER_PX
+        to_left = at + width > _PLOT_PX and at > width
+        extent = (at - width, at) if to_left else (at, at + width)
+        level = _free_level(taken, extent)
+        taken[level].append(extent)
         colour = theme.EVENT_COLOURS.get(kind, theme.GREY)
         figure.add_vline(x=moment, line={"color": colour, "width": 1.5, "dash": "dash"})
         figure.add_annotation(
@@ -275,24 +293,41 @@ def add_events(
             y=1,
             xref="x",
             yref="paper",
-            yshift=4 + level * _LABEL_PX,
+            yshift=clear + level * _LABEL_PX,
             yanchor="bottom",
-            xanchor="left",
-            text=escape(_short(f"▼ {label}")),
+            xanchor="right" if to_left else "left",
+            text=escape(words),
             hovertext=escape(f"{kind}: {label}"),
             showarrow=False,
-            font={"size": 11, "color": colour if colour != theme.ORANGE else "#8A5F00"},
+            font={"size": 11, "color": _TEXT_COLOURS.get(colour, colour)},
         )
+    used = sum(1 for level in taken if level)
     top = figure.layout.margin.t or theme.template().layout.margin.t
-    figure.update_layout(margin_t=top + used * _LABEL_PX)
+    figure.update_layout(margin_t=top + clear + used * _LABEL_PX)
+    figure.update_layout(height=(figure.layout.height or 380) + used * _LABEL_PX)
     return figure
 
 
-def _free_level(last_at: list[Any], moment: Any, span: dt.timedelta) -> int:
-    for level, last in enumerate(last_at):
-        if last is None or moment - last >= span:
+def _x_range(figure: go.Figure, moments: list[pd.Timestamp]) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """First and last time drawn so far (events included), never equal."""
+    ends = list(moments)
+    for trace in figure.data:
+        x = trace.base if trace.type == "bar" and trace.base is not None else trace.x
+        if x is None or not len(x) or isinstance(x[0], int | float):
+            continue
+        ends += [pd.Timestamp(x[0]), pd.Timestamp(x[-1])]
+        if trace.type == "bar" and trace.base is not None:
+            ends.append(pd.Timestamp(x[0]) + pd.Timedelta(milliseconds=float(trace.x[0])))
+    left, right = min(ends), max(ends)
+    return left, right if right > left else left + pd.Timedelta(minutes=1)
+
+
+def _free_level(taken: list[list[tuple[float, float]]], extent: tuple[float, float]) -> int:
+    start, end = extent
+    for level, extents in enumerate(taken):
+        if all(end < s or start > e for s, e in extents):
             return level
-    return min(range(len(last_at)), key=lambda n: last_at[n])
+    return len(taken) - 1
 
 
 def add_threshold(
@@ -300,15 +335,16 @@ def add_threshold(
 ) -> go.Figure:
     """Draw a dashed horizontal line, such as an objective, with its label on it."""
     where = {} if row is None else {"row": row, "col": 1}
+    # a label of the shape itself: an annotation would want the logarithm on a log axis
     figure.add_hline(
         y=value,
         line={"color": theme.BLACK, "width": 1.2, "dash": "dash"},
-        annotation={
+        label={
             "text": escape(label),
+            "textposition": "end",
+            "yanchor": "bottom",
             "font": {"size": 11},
-            "bgcolor": "rgba(255,255,255,0.8)",
         },
-        annotation_position="top right",
         **where,
     )
     return figure
