@@ -1,0 +1,64 @@
+"""Faults of the wallet itself: switches that make the same operations lock and call differently."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reference_engine.faults.base import Fault, FaultContext
+
+
+class _FlagFault(Fault):
+    """A fault that is a change of the wallet's switches, put back at its end."""
+
+    def __init__(self, parameters: dict[str, Any] | None = None) -> None:
+        super().__init__(parameters)
+        self._before: dict[str, Any] = {}
+
+    def changes(self) -> dict[str, Any]:
+        """The flags that this fault sets."""
+        raise NotImplementedError
+
+    def inject(self, ctx: FaultContext) -> None:
+        """Set the flags in every front."""
+        changes = self.changes()
+        self._before = {k: ctx.flags[k] for k in changes}
+        ctx.flags.update(changes)
+        ctx.fronts.set_flags(changes)
+
+    def heal(self, ctx: FaultContext) -> None:
+        """Put the flags back."""
+        ctx.flags.update(self._before)
+        ctx.fronts.set_flags(self._before)
+
+
+class LockAcrossCall(_FlagFault):
+    """The row locks of a payment are held while the card gateway is called.
+
+    Signature: waiters in Lock/transactionid and Lock/tuple whose root blocker is `idle in
+    transaction` with Client/ClientRead; the gateway span lies inside the transaction span; hold
+    time follows gateway latency; no slow statement for the holder.
+    Source: Meedan 2022 (an external call inside a transaction filled the pool); Airbnb forbids it
+    ("Avoiding double payments"). That Kyash 2018 was such a case is a hypothesis, never published.
+    """
+
+    name = "lock_across_call"
+    target = "design"
+
+    def changes(self) -> dict[str, Any]:
+        return {"design": "lock_across_call", "settlement_shards": 1}
+
+
+class AdvisoryLock(_FlagFault):
+    """Every posting takes one ledger-wide advisory lock (a hash chain over the log).
+
+    Signature: Lock/advisory leads the waits; a flat ceiling of throughput that does not depend on
+    how accounts are spread.
+    Source: docs.formance.com (architecting for scale): a documented limit of hash-chained ledgers,
+    not an outage.
+    """
+
+    name = "advisory_lock"
+    target = "ledger"
+
+    def changes(self) -> dict[str, Any]:
+        return {"hash_chain": True}
