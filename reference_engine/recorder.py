@@ -20,34 +20,7 @@ from runlog.writer import RunWriter
 
 DEFAULT_HZ = 10.0
 
-_LOG_COLUMNS = [
-    "log_time",
-    "user_name",
-    "database_name",
-    "process_id",
-    "connection_from",
-    "session_id",
-    "session_line_num",
-    "command_tag",
-    "session_start_time",
-    "virtual_transaction_id",
-    "transaction_id",
-    "error_severity",
-    "sql_state_code",
-    "message",
-    "detail",
-    "hint",
-    "internal_query",
-    "internal_query_pos",
-    "context",
-    "query",
-    "query_pos",
-    "location",
-    "application_name",
-    "backend_type",
-    "leader_pid",
-    "query_id",
-]
+_LOG_COLUMNS = TABLES["pg_log"].column_names
 _LOG_NUMBERS = {"process_id", "session_line_num", "internal_query_pos", "query_pos", "leader_pid"}
 _LOG_ZERO_IS_NULL = {"transaction_id", "query_id"}
 _LOG_TIMES = {"log_time", "session_start_time"}
@@ -57,8 +30,8 @@ _LOG_SQL = {"internal_query", "query"}
 class Sampler:
     """Context manager around the sampling process, which spools into `folder`.
 
-    `hz` is the rate of pg_stat_activity; the counters are read once a second. `told` holds, after
-    `stop()`, the samples taken, those left out because a sample took too long, and lost connections.
+    `hz` is the rate of pg_stat_activity; the counters are read once a second. After `stop()`,
+    `told` holds the samples taken, those left out because one took too long, lost connections.
     """
 
     def __init__(self, dsn: str, folder: Path, hz: float = DEFAULT_HZ, *, schema: str = "") -> None:
@@ -125,7 +98,7 @@ def export_spools(writer: RunWriter, table: str, spools: Iterable[Path]) -> int:
 
 
 def export_rows(writer: RunWriter, table: str, rows: Iterable[dict[str, Any]], spool: Path) -> int:
-    """Write `table` from dictionaries (times as aware datetimes or microseconds) through a spool."""
+    """Write `table` from dictionaries (times aware, or in microseconds) through a spool file."""
     with spool.open("wb") as file:
         for row in rows:
             times = {k: _microseconds(v) for k, v in row.items() if isinstance(v, dt.datetime)}
@@ -184,7 +157,7 @@ def _log_record(fields: list[str]) -> dict[str, Any]:
 
 
 def _masked(name: str, text: str) -> str:
-    """Mask what may hold a caller's values, and keep process and lock numbers, which are evidence."""
+    """Mask what may hold a caller's values; keep process and lock numbers, which are evidence."""
     if name == "message" and "ms  " in text:
         head, _, statement = text.partition("ms  ")  # "duration: 12.3 ms  statement: ..."
         kind, colon, body = statement.partition(": ")

@@ -1,4 +1,4 @@
-"""The sampling process of the recorder: one session that reads the statistics views and spools them.
+"""The sampling process of the recorder: one session that reads and spools the server's views.
 
 Started by `recorder.Sampler`. Spools are JSON lines, appended and flushed once a sample.
 """
@@ -18,6 +18,7 @@ from psycopg.rows import tuple_row
 
 from reference_engine.child import configuration_from_parent, tell
 from runlog.masking import mask_sql
+from runlog.schema import TABLES
 
 ACTIVITY_SPOOL = "pg_activity.jsonl"
 COUNTERS_SPOOL = "pg_counters.jsonl"
@@ -36,7 +37,7 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1e6)::bigint, pid, backend_type,
 FROM pg_stat_activity
 WHERE pid <> pg_backend_pid()
 """
-_FIELDS = [
+_FIELDS = TABLES["pg_activity"].column_names
     "sampled_at",
     "pid",
     "backend_type",
@@ -61,8 +62,7 @@ _VIEWS: dict[str, tuple[int, str, str]] = {
     "pg_stat_io": (
         160000,
         "concat_ws('/', backend_type, object, context)",
-        "coalesce(reads, 0) + coalesce(writes, 0) + coalesce(extends, 0) + coalesce(fsyncs, 0)"
-        " + coalesce(hits, 0) > 0",
+        "greatest(reads, writes, extends, fsyncs, hits) > 0",
     ),
     "pg_stat_user_tables": (0, "relname", "schemaname = %(schema)s"),
     "pg_stat_user_indexes": (0, "indexrelname", "schemaname = %(schema)s"),

@@ -1,4 +1,4 @@
-"""Masks literals in SQL text: what a statement says stays readable, what its caller said does not."""
+"""Masks literals in SQL text: what a statement does stays readable, its values do not."""
 
 from __future__ import annotations
 
