@@ -116,7 +116,7 @@ class _Server:
 
     async def _serve(self, call: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         answer = await self._answer(call)
-        with contextlib.suppress(ConnectionError):
+        if not writer.is_closing():
             writer.write(orjson.dumps(answer | {"id": call.get("id")}) + b"\n")
 
     async def _answer(self, call: dict[str, Any]) -> dict[str, Any]:

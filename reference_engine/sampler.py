@@ -38,20 +38,6 @@ FROM pg_stat_activity
 WHERE pid <> pg_backend_pid()
 """
 _FIELDS = TABLES["pg_activity"].column_names
-    "sampled_at",
-    "pid",
-    "backend_type",
-    "state",
-    "wait_event_type",
-    "wait_event",
-    "query_id",
-    "query",
-    "xact_start",
-    "query_start",
-    "state_change",
-    "blocked_by",
-    "application_name",
-]
 
 # view -> (first server version, object, condition); columns differ by version and are read by name
 _VIEWS: dict[str, tuple[int, str, str]] = {
