@@ -69,19 +69,32 @@ class _Columns(BaseModel):
         return self
 
 
-class LedgerStatus(BaseModel):
-    """Words of the ledger export that mean paid, failed, and not known."""
+class _Words(BaseModel):
+    """Status words of a file, each with one meaning."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="after")
+    def _check(self) -> _Words:
+        words = [w for group in self.model_dump().values() for w in group]
+        twice = sorted({w for w in words if words.count(w) > 1})
+        if twice:
+            msg = f"'{twice[0]}' has two meanings; give each word once"
+            raise ValueError(msg)
+        return self
+
+
+class LedgerStatus(_Words):
+    """Words of the ledger export that mean paid, failed, and not known."""
+
     paid: list[str]
     failed: list[str]
     unknown: list[str] = []
 
 
-class StatementStatus(BaseModel):
+class StatementStatus(_Words):
     """Words of the acquirer statement that mean captured, voided and refunded."""
 
-    model_config = ConfigDict(extra="forbid")
     captured: list[str]
     voided: list[str] = []
     refunded: list[str] = []
@@ -122,7 +135,7 @@ def read_mapping(path: Path) -> Mapping:
     try:
         return Mapping.model_validate(content)
     except ValidationError as error:
-        raise BadData("mapping refused", path, _advice(error.errors()[0])) from error
+        raise BadData("mapping refused", path, _advice(error)) from error
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -133,7 +146,9 @@ def _zone(name: str) -> ZoneInfo:
         raise ValueError(msg) from error
 
 
-def _advice(fault: Any) -> str:
+def _advice(error: ValidationError) -> str:
+    faults: list[Any] = sorted(error.errors(), key=lambda f: f["type"] != "extra_forbidden")
+    fault = faults[0]  # a mistyped name says more than the name that is then missing
     place = ".".join(str(p) for p in fault["loc"]) or "(whole file)"
     if fault["type"] == "extra_forbidden":
         return f"{place} is not known; {did_you_mean(str(fault['loc'][-1]), _known(fault['loc']))}"
