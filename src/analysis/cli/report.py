@@ -1,0 +1,142 @@
+"""`walletlab report`: notebooks to an offline site; with --live it runs the incidents first."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from analysis import paths
+from runlog.errors import UsageFault
+
+if TYPE_CHECKING:
+    from analysis.report.site import Page
+
+
+@click.command("report")
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.option("--notebook", "-n", "notebooks", multiple=True, help="Name or number; repeatable.")
+@click.option(
+    "-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Notebook parameter."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the report.")
+@click.option("--site", is_flag=True, help="The whole site (also without any argument).")
+@click.option("--recorded", "source", flag_value="recorded", help="Site from the recorded runs.")
+@click.option("--live", "source", flag_value="live", help="Run the incidents first, on PostgreSQL.")
+@click.option("--all-incidents", is_flag=True, help="Add a timeline of every incident known.")
+@click.option("--single-file", is_flag=True, help="Put stylesheet and plotly.js into each page.")
+def report_command(
+    runs: tuple[str, ...],
+    notebooks: tuple[str, ...],
+    parameters: tuple[tuple[str, str], ...],
+    out: Path | None,
+    site: bool,
+    source: str | None,
+    all_incidents: bool,
+    single_file: bool,
+) -> int:
+    """Write a report on each RUN, on single notebooks, or the whole site, and print its index.
+
+    \b
+    Examples:
+      walletlab report                                    the site, from the recorded runs
+      walletlab report runs/surge                         what there is to say about one run
+      walletlab report -n 01 -p incident kyash-2018-11-03
+    """
+    whole = site or source is not None or all_incidents
+    if whole and (runs or notebooks or parameters):
+        todo = "leave out --site, --live, --recorded and --all-incidents, or the rest"
+        raise UsageFault("the whole site takes no RUN, notebook or parameter", "", todo)
+    if parameters and not (runs or notebooks):
+        raise UsageFault(
+            "parameter without a notebook", parameters[0][0], "add --notebook or a RUN"
+        )
+    names = [name for name, _ in parameters]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UsageFault("parameter given twice", twice, "give it once")
+    if runs or notebooks:
+        return _some(runs, notebooks, dict(parameters), out, single_file)
+    return _whole(source or "recorded", all_incidents, out, single_file)
+
+
+def _some(
+    runs: Sequence[str],
+    notebooks: Sequence[str],
+    parameters: dict[str, str],
+    out: Path | None,
+    single_file: bool,
+) -> int:
+    from analysis.report.site import run_pages, unique
+
+    found = [paths.find_run(name) for name in runs]
+    _validate(found)
+    pages = unique(run_pages(found, notebooks, parameters))
+    target = out or paths.reports() / "runs" / (found[0].name if found else pages[0].slug)
+    return _build(pages, target, "Reports on the runs and notebooks asked for.", single_file)
+
+
+def _whole(source: str, all_incidents: bool, out: Path | None, single_file: bool) -> int:
+    from analysis.report.site import incident_pages, recorded_runs, site_pages, unique
+
+    live = source == "live"
+    runs = _run_live() if live else recorded_runs()
+    if not live:
+        _validate(list(runs.values()))
+    pages = site_pages(runs)
+    if all_incidents:
+        pages += incident_pages(pages)
+    how = "measured live for this report" if live else "recorded runs of the reference wallet"
+    subtitle = (
+        "What happened, what the license required, why it can happen, and where the bottleneck is. "
+        f"Public facts carry their sources; measurements come from {how}."
+    )
+    return _build(unique(pages), out or paths.reports(), subtitle, single_file)
+
+
+def _validate(runs: Sequence[Path]) -> None:
+    """Refuse a damaged run before anything is executed or written."""
+    from runlog.reader import open_run
+
+    for run in dict.fromkeys(runs):
+        open_run(run).close()
+
+
+def _run_live() -> dict[str, Path]:
+    """Run the site's scenarios, one after the other: they measure, so nothing else may run."""
+    from reference_engine.run import run_scenario
+
+    from analysis.report.site import SITE_RUNS
+    from reference_engine.scenario import load_scenario
+
+    stamp = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}"
+    made = {}
+    for number, (name, (scenario, design)) in enumerate(SITE_RUNS.items(), start=1):
+        click.echo(f"run {number}/{len(SITE_RUNS)}: {name}", err=True)
+        loaded = load_scenario(scenario, design=design)
+        folder = paths.runs() / f"{name}-{stamp}"
+        made[name] = run_scenario(loaded, folder, echo=lambda line: click.echo(line, err=True))
+    return made
+
+
+def _build(pages: Sequence[Page], out: Path, subtitle: str, single_file: bool) -> int:
+    from analysis.report.build import build
+
+    site = build(
+        pages,
+        out,
+        subtitle=subtitle,
+        single_file=single_file,
+        echo=lambda line: click.echo(line, err=True),
+    )
+    click.echo(str(site.index))
+    if site.failed:
+        names = ", ".join(entry.slug for entry in site.failed)
+        click.echo(
+            f"walletlab: {len(site.failed)} report(s) failed · {names} · see the index", err=True
+        )
+        return 1
+    return 0
