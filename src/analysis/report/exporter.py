@@ -23,7 +23,8 @@ from runlog.errors import BadData
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 FOLDER = Path(__file__).parent
-_DROPPED_WORDS = """a abbr b br caption code col colgroup dd details div dl dt em figcaption figure h2 h3
+_DROPPED_TAGS = {"parameters", "injected-parameters", "remove-cell", "papermill-error-cell-tag"}
+_WORDS = """a abbr b br caption code col colgroup dd details div dl dt em figcaption figure h2 h3
 h4 h5 hr i li ol p pre section small span strong sub summary sup table tbody td tfoot th thead tr
 ul"""
 _TAGS = _WORDS.split()
