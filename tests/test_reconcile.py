@@ -205,6 +205,32 @@ def test_a_posted_repair_counts_for_the_request_it_repairs(tmp_path):
     assert due(result) == {}
 
 
+def refunded_case(*, at_gateway: bool) -> Case:
+    case = Case()
+    case.wallet(W, 50)
+    case.request("k", 200, "approved")
+    case.move("k", CARD, W, 150, code="auto_charge")
+    case.move("k", W, SETTLEMENT, 200)
+    case.charge("k", 150, "refunded" if at_gateway else "captured", second=9)
+    case.request("wish", 200, "approved", operation="refund", second=8)
+    case.move("wish", SETTLEMENT, W, 50, code="refund_balance", second=9)
+    case.move("wish", SETTLEMENT, CARD, 150, code="refund_card", second=9)
+    return case
+
+
+def test_a_refund_on_the_customers_wish_leaves_nothing_due(tmp_path):
+    result = reconciled(refunded_case(at_gateway=True), tmp_path / "run")
+    assert due(result) == {}
+    assert result.books_agree
+    assert result.totals["ledger_card_jpy"] == result.totals["gateway_captured_jpy"] == 0
+
+
+def test_a_refund_the_gateway_never_made_is_named_by_wallet(tmp_path):
+    result = reconciled(refunded_case(at_gateway=False), tmp_path / "run")
+    assert not result.books_agree
+    assert list(result.refund_gaps["ledger_refunded_jpy"]) == [150]
+
+
 def test_totals_split_attempted_money_by_its_end(tmp_path):
     case = Case()
     case.wallet(W, 10_000)

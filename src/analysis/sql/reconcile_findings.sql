@@ -6,7 +6,8 @@
 --   what the ledger says the card gave (0 = the books agree on this key).
 -- finding: agrees, no_effect, captured_but_unpaid, partial_effect, balance_taken_unpaid, card_part_in_balance,
 --   double_capture, captured_too_much, paid_but_uncaptured, credited_but_uncaptured, late_reversal,
---   paid_but_told_otherwise, approved_but_unpaid.
+--   paid_but_told_otherwise, approved_but_unpaid, refunded (paid, and given back later on the customer's wish; the
+--   refund has a key of its own, so its card part is compared wallet by wallet in reconcile_refund_gaps).
 WITH joined AS (
   SELECT
     coalesce(w.idempotency_key, c.idempotency_key) AS idempotency_key,
@@ -22,17 +23,23 @@ WITH joined AS (
     coalesce(w.held_jpy, 0) AS held_jpy,
     coalesce(c.captures, 0) AS captures,
     coalesce(c.captured_jpy, 0) AS captured_jpy,
-    coalesce(c.returned_jpy, 0) AS returned_jpy
+    coalesce(c.returned_jpy, 0) AS returned_jpy,
+    coalesce(c.refunded_jpy, 0) AS refunded_jpy
   FROM wallet_book w
   FULL OUTER JOIN card_book c ON c.idempotency_key = w.idempotency_key
 ), judged AS (
   SELECT *,
-    captured_jpy - card_jpy AS gap_jpy,
+    CASE WHEN operation = 'refund' THEN 0
+         WHEN done THEN captured_jpy + refunded_jpy - card_jpy
+         ELSE captured_jpy - card_jpy END AS gap_jpy,
     CASE
+      WHEN operation = 'refund' AND done THEN 'agrees'
+      WHEN operation = 'refund' THEN 'no_effect'
       WHEN done AND captured_jpy > card_jpy AND captures > 1 THEN 'double_capture'
       WHEN done AND captured_jpy > card_jpy THEN 'captured_too_much'
-      WHEN done AND captured_jpy < card_jpy THEN 'paid_but_uncaptured'
+      WHEN done AND captured_jpy + refunded_jpy < card_jpy THEN 'paid_but_uncaptured'
       WHEN done AND held_jpy > 0 THEN 'partial_effect'
+      WHEN done AND refunded_jpy > 0 THEN 'refunded'
       WHEN done AND told <> 'approved' THEN 'paid_but_told_otherwise'
       WHEN done THEN 'agrees'
       WHEN told = 'approved' THEN 'approved_but_unpaid'
@@ -54,5 +61,6 @@ SELECT *,
             WHEN finding IN ('partial_effect', 'balance_taken_unpaid') THEN balance_jpy + held_jpy
             ELSE 0 END AS BIGINT) AS balance_due_jpy,
   CAST(CASE WHEN finding IN ('paid_but_uncaptured', 'credited_but_uncaptured')
-            THEN card_jpy - captured_jpy ELSE 0 END AS BIGINT) AS shortfall_jpy
+            THEN card_jpy - captured_jpy - CASE WHEN done THEN refunded_jpy ELSE 0 END
+            ELSE 0 END AS BIGINT) AS shortfall_jpy
 FROM judged
