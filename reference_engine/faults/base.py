@@ -101,6 +101,7 @@ class Fault:
 
     name: ClassVar[str]
     target: ClassVar[str]
+    needs_embedded_server: ClassVar[bool] = False
     Parameters: ClassVar[type[FaultParameters]] = FaultParameters
 
     def __init__(self, parameters: dict[str, Any] | None = None) -> None:
@@ -117,10 +118,37 @@ class Fault:
         """End the fault and put back what it changed."""
         raise NotImplementedError
 
+    def close(self, ctx: FaultContext) -> None:
+        """Put away what `prepare` made, after the load has ended. Does nothing by default."""
+
     def described(self) -> dict[str, Any]:
         """Every parameter with its value, for the truth of the run."""
         values: dict[str, Any] = self.parameters.model_dump()
         return values
+
+
+class FlagFault(Fault):
+    """A fault that changes the wallet's switches, and puts them back at its end."""
+
+    def __init__(self, parameters: dict[str, Any] | None = None) -> None:
+        super().__init__(parameters)
+        self._before: dict[str, Any] = {}
+
+    def changes(self) -> dict[str, Any]:
+        """The flags that this fault sets."""
+        raise NotImplementedError
+
+    def inject(self, ctx: FaultContext) -> None:
+        """Set the flags in every front."""
+        changes = self.changes()
+        self._before = {name: ctx.flags[name] for name in changes}
+        ctx.flags.update(changes)
+        ctx.fronts.set_flags(changes)
+
+    def heal(self, ctx: FaultContext) -> None:
+        """Put the flags back."""
+        ctx.flags.update(self._before)
+        ctx.fronts.set_flags(self._before)
 
 
 def catalogue(*classes: type[Fault]) -> dict[str, type[Fault]]:

@@ -4,34 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from reference_engine.faults.base import Fault, FaultContext
+from reference_engine.faults.base import FlagFault
 
 
-class _FlagFault(Fault):
-    """A fault that is a change of the wallet's switches, put back at its end."""
-
-    def __init__(self, parameters: dict[str, Any] | None = None) -> None:
-        super().__init__(parameters)
-        self._before: dict[str, Any] = {}
-
-    def changes(self) -> dict[str, Any]:
-        """The flags that this fault sets."""
-        raise NotImplementedError
-
-    def inject(self, ctx: FaultContext) -> None:
-        """Set the flags in every front."""
-        changes = self.changes()
-        self._before = {k: ctx.flags[k] for k in changes}
-        ctx.flags.update(changes)
-        ctx.fronts.set_flags(changes)
-
-    def heal(self, ctx: FaultContext) -> None:
-        """Put the flags back."""
-        ctx.flags.update(self._before)
-        ctx.fronts.set_flags(self._before)
-
-
-class LockAcrossCall(_FlagFault):
+class LockAcrossCall(FlagFault):
     """The row locks of a payment are held while the card gateway is called.
 
     Signature: waiters in Lock/transactionid and Lock/tuple whose root blocker is `idle in
@@ -48,7 +24,7 @@ class LockAcrossCall(_FlagFault):
         return {"design": "lock_across_call", "settlement_shards": 1}
 
 
-class AdvisoryLock(_FlagFault):
+class AdvisoryLock(FlagFault):
     """Every posting takes one ledger-wide advisory lock (a hash chain over the log).
 
     Signature: Lock/advisory leads the waits; a flat ceiling of throughput that does not depend on
