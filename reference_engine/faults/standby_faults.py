@@ -1,4 +1,4 @@
-"""The lost synchronous standby: a second embedded server that streams, acknowledges, and goes away."""
+"""The lost synchronous standby: a second embedded server that streams, answers, and goes away."""
 
 from __future__ import annotations
 
