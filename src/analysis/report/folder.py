@@ -43,7 +43,9 @@ def replaced(out: Path) -> Iterator[Path]:
 
 
 def _replaceable(out: Path) -> bool:
-    return out.is_dir() and ((out / MARK).exists() or not any(out.iterdir()))
+    return out.is_dir() and (
+        (out / MARK).exists() or {entry.name for entry in out.iterdir()} <= {KEPT}
+    )
 
 
 def _swap(building: Path, out: Path) -> None:
