@@ -113,7 +113,8 @@ class PlanFlip(Fault):
     """Statistics go wrong, the table is analyzed, and the planner takes another road.
 
     The newest entries of one wallet are read by an index on the wallet. With statistics that say
-    "few wallets", walking the whole table backwards by its key looks cheaper.
+    "few wallets", walking a second index backwards through all wallets looks cheaper. Needs many
+    wallets (20,000 or so): with few, that road is the right one.
 
     Signature: as a missing index, but a step at one instant: the same query id, calls flat, mean
     time many times higher, right after an analyze of the table; the index is still there.
@@ -126,10 +127,12 @@ class PlanFlip(Fault):
 
     class Parameters(FaultParameters):
         history: int = Field(default=300_000, ge=0, le=20_000_000)
-        distinct_wallets: int = Field(default=2, ge=1, le=1_000_000)  # what statistics will say
+        distinct_wallets: int = Field(default=3, ge=1, le=1_000_000)  # what statistics will say
 
     def prepare(self, ctx: FaultContext) -> None:
-        """Give the wallet a past, of other wallets than those that pay today."""
+        """Give the wallet a past, and the second index."""
+        with ctx.connect("migration") as connection:
+            connection.execute("CREATE INDEX operations_newest ON operations (operation_id)")
         _write_history(ctx, self.parameters.history)
 
     def inject(self, ctx: FaultContext) -> None:
@@ -222,20 +225,23 @@ class ServerCrash(Fault):
 
 
 def _write_history(ctx: FaultContext, rows: int) -> None:
-    """Put `rows` declined operations of the past on record, the oldest wallets having the most.
+    """Put `rows` declined operations of the past on record.
 
-    Declined operations moved no money, so the books stay as they are. They belong to the upper half
-    of the wallets: the other half reads a short history, as new customers do.
+    Declined operations moved no money, so the books stay as they are. One in five is of the last
+    wallet, a large customer; the others belong to the upper half of the wallets. The lower half has
+    a short history, as new customers do.
     """
-    if rows == 0:
+    wallets = ctx.scenario.population.wallets
+    if rows == 0 or wallets < 4:
         return
     with ctx.connect("history") as connection:
         connection.execute(
             "INSERT INTO operations (idempotency_key, operation_id, operation, state, wallet_id, "
             "amount_jpy, balance_part_jpy, card_part_jpy, shard, reason) "
             "SELECT 'history-' || n, nextval('operation_ids'), 'card_payment', 'declined', "
-            "1 + %(half)s + n %% %(half)s, 100 + n %% 900, 100 + n %% 900, 0, 0, "
+            "CASE WHEN n %% 5 = 0 THEN %(last)s ELSE 1 + %(half)s + n %% (%(half)s - 1) END, "
+            "100 + n %% 900, 100 + n %% 900, 0, 0, "
             "'insufficient_balance' FROM generate_series(1, %(rows)s) AS n",
-            {"rows": rows, "half": max(1, ctx.scenario.population.wallets // 2)},
+            {"rows": rows, "half": wallets // 2, "last": wallets},
         )
         connection.execute("VACUUM (ANALYZE) operations")
