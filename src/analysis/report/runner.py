@@ -17,6 +17,7 @@ from typing import Any
 import nbformat
 import papermill
 import psutil
+from jupyter_core.utils import ensure_event_loop
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
@@ -128,6 +129,8 @@ def _execute(job: Job, connection_file: Path, stop: threading.Event) -> Outcome:
             if stop.is_set():
                 raise
             failure = Failure(None, _one_line(f"{type(error).__name__}: {error}"))
+        finally:
+            ensure_event_loop().close()  # the client made one for this thread and leaves it open
         if not job.output.exists():
             shutil.copyfile(job.notebook, job.output)
         node = nbformat.read(job.output, as_version=4)
