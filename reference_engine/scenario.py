@@ -321,6 +321,10 @@ def _changed(
         changes["seed"] = seed
     if design is not None:
         changes["design"] = design
+        # a design asked for by name is not undone by a fault that is a design itself
+        changes["faults"] = tuple(
+            f for f in scenario.faults if f.name == design or f.target != "design"
+        )
     return _scaled(scenario.model_copy(update=changes), scale)
 
 

@@ -1,0 +1,115 @@
+"""The fronts of a run as their parent sees them: start, flags, stop, drain, what they told."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from reference_engine.child import ChildProcess
+from reference_engine.guardian import Guardian
+from reference_engine.scenario_model import Scenario
+from reference_engine.spool import RunClock
+from runlog.errors import EnvironmentFault
+
+
+class Fronts:
+    """All front processes of one run. A stopped front is killed; a started one plays on from now."""
+
+    def __init__(
+        self, scenario: Scenario, settings: dict[str, Any], folder: Path, guardian: Guardian
+    ) -> None:
+        self._scenario = scenario
+        self._guardian = guardian
+        self._folder = folder
+        self._settings = settings | {"scenario": scenario.model_dump_json()}
+        self._children: dict[int, ChildProcess] = {}
+        self._lives: dict[int, int] = {}
+        self._start_us = 0
+        self.flags: dict[str, Any] = scenario.flags.model_dump()
+        self.design: str = scenario.design
+        self.told: list[dict[str, Any]] = []
+        self.lost: list[int] = []
+
+    @property
+    def count(self) -> int:
+        return self._scenario.fronts
+
+    @property
+    def pids(self) -> list[int]:
+        return [child.pid for child in self._children.values()]
+
+    def open(self) -> None:
+        """Start every front process and wait until all have their pools."""
+        for number in range(self.count):
+            self._spawn(number)
+
+    def _spawn(self, number: int) -> None:
+        life = self._lives[number] = self._lives.get(number, -1) + 1
+        own = {"front": number, "life": life, "flags": self.flags, "design": self.design}
+        log = self._folder / f"front-{number}.err"
+        child = ChildProcess("reference_engine.front", self._settings | own, log)
+        child.start()
+        self._guardian.watch_process(child.pid)
+        self._children[number] = child
+
+    def begin(self, start_us: int) -> None:
+        """Tell every front when the run starts (microseconds since 1970)."""
+        self._start_us = start_us
+        for child in self._children.values():
+            child.ask(do="start", at_us=start_us, from_us=0)
+
+    def set_flags(self, flags: dict[str, Any]) -> None:
+        """Change flags of every front; `design` is accepted as one more flag."""
+        rest = dict(flags)
+        self.design = rest.pop("design", self.design)
+        self.flags |= rest
+        for number in list(self._children):
+            self._ask(number, do="flags", set=flags)
+
+    def stop(self, front: int) -> None:
+        """Kill one front at once: what it did not write down is lost with it."""
+        child = self._children.pop(front, None)
+        if child is not None:
+            child.kill()
+
+    def start(self, front: int) -> None:
+        """Start that front again; it plays the arrivals due from now on."""
+        if front in self._children:
+            return
+        self._spawn(front)
+        clock = RunClock(self._settings["epoch_us"], self._settings["monotonic_ns"])
+        now_us = clock.now_us() - self._start_us
+        self._ask(front, do="start", at_us=self._start_us, from_us=now_us)
+
+    def drained(self) -> bool:
+        """True when no front has anything left to do."""
+        answers = [self._ask(number, do="drained") for number in list(self._children)]
+        return all(a is None or a["drained"] for a in answers)
+
+    def finish(self) -> None:
+        """End the fronts in order; `told` holds what each says about its own arrivals."""
+        for number in list(self._children):
+            answer = self._ask(number, 40.0, do="finish")
+            if answer is not None:
+                self.told.append(answer)
+        self.close()
+
+    def close(self) -> None:
+        """End every front, however it stands."""
+        for child in self._children.values():
+            with contextlib.suppress(EnvironmentFault):
+                child.stop(2.0)
+        self._children.clear()
+
+    def _ask(self, number: int, limit_s: float = 15.0, /, **command: Any) -> dict[str, Any] | None:
+        """Ask one front; one that died by itself is taken off the list and counted as lost."""
+        child = self._children[number]
+        try:
+            return child.ask(limit_s, **command)
+        except EnvironmentFault:
+            if child.alive():
+                raise
+            self.lost.append(number)
+            self._children.pop(number).kill()
+            return None

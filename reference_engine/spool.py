@@ -1,0 +1,81 @@
+"""What a front writes down while it runs: JSON lines, appended and flushed a few times a second."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+FLUSH_BYTES = 64 * 1024
+FLUSH_S = 0.05
+
+
+class RunClock:
+    """Wall-clock microseconds from a monotonic clock, with one anchor for all processes of a run.
+
+    The anchor is taken once by the parent, so that a step of the wall clock cannot bend a run.
+    """
+
+    def __init__(self, epoch_us: int, monotonic_ns: int) -> None:
+        self._base_ns = epoch_us * 1000 - monotonic_ns
+
+    def now_us(self) -> int:
+        """Microseconds since 1970 (UTC)."""
+        return (time.monotonic_ns() + self._base_ns) // 1000
+
+
+class Spool:
+    """One append-only file. `add` buffers; `flush` writes whole lines with one system call."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab", buffering=0)
+        self._lines: list[bytes] = []
+        self._bytes = 0
+        self._flushed_at = time.monotonic()
+
+    def add(self, row: dict[str, Any]) -> None:
+        line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+        self._lines.append(line)
+        self._bytes += len(line)
+        if self._bytes >= FLUSH_BYTES or time.monotonic() - self._flushed_at >= FLUSH_S:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._lines:
+            self._file.write(b"".join(self._lines))
+            self._lines.clear()
+            self._bytes = 0
+        self._flushed_at = time.monotonic()
+
+    def close(self) -> None:
+        self.flush()
+        self._file.close()
+
+
+class Trace:
+    """The spans of one attempt. `span` names follow the contract."""
+
+    def __init__(self, clock: RunClock, spool: Spool, request_id: str, attempt: int) -> None:
+        self._clock = clock
+        self._spool = spool
+        self._request_id = request_id
+        self._attempt = attempt
+        self.needs_auto_charge: bool | None = None
+
+    def now_us(self) -> int:
+        return self._clock.now_us()
+
+    def add(self, span: str, name: str, started_us: int) -> None:
+        """Record a stage that began at `started_us` and ends now."""
+        self._spool.add(
+            {
+                "request_id": self._request_id,
+                "attempt": self._attempt,
+                "span": span,
+                "name": name,
+                "started_at": started_us,
+                "duration_us": max(0, self._clock.now_us() - started_us),
+            }
+        )
