@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import click
 import nbformat
 from nbstripout import strip_output
 
@@ -66,7 +67,9 @@ def renew(chosen: list[Path], *, check: bool) -> int:
         outcomes: list[Outcome] = execute_all(jobs)
     for path, outcome in zip(chosen, outcomes, strict=True):
         if outcome.failure:
-            print(f"{path.name}: FAILED in cell {outcome.failure.cell}: {outcome.failure.error}")
+            click.echo(
+                f"{path.name}: FAILED in cell {outcome.failure.cell}: {outcome.failure.error}"
+            )
             state = 1
             continue
         before = path.read_text("utf-8")
@@ -74,7 +77,7 @@ def renew(chosen: list[Path], *, check: bool) -> int:
         kept = sum(1 for c in nbformat.reads(after, as_version=4).cells if c.get("outputs"))
         changed = after != before
         word = "would change" if changed and check else "changed" if changed else "unchanged"
-        print(f"{path.name}: {word}, {kept} compared cell(s), {outcome.seconds:.1f} s")
+        click.echo(f"{path.name}: {word}, {kept} compared cell(s), {outcome.seconds:.1f} s")
         if changed and check:
             state = 1
         elif changed:
@@ -92,7 +95,7 @@ def main() -> int:
     try:
         return renew(notebooks(given.names), check=given.check)
     except LabError as error:
-        print(f"golden: {error}", file=sys.stderr)
+        click.echo(f"golden: {error}", err=True)
         return error.exit_code
 
 

@@ -51,6 +51,8 @@ def plain(value: Any) -> Any:
     """
     if hasattr(value, "item") and getattr(value, "shape", None) == ():
         value = value.item()
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return None
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
@@ -61,16 +63,12 @@ def plain(value: Any) -> Any:
         value = value.tolist()
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(v) for v in (sorted(value) if isinstance(value, set | frozenset) else value)]
-    if value != value:
-        return None
     if isinstance(value, dt.datetime):
         return _iso(value)
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, dt.timedelta):
         return plain(value.total_seconds())
-    if type(value).__name__ == "NAType":
-        return None
     raise BadData("metric is not serialisable", type(value).__name__, "publish numbers and text")
 
 
