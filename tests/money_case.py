@@ -34,6 +34,7 @@ class Case:
         self.requests: list[dict[str, Any]] = []
         self.transfers: list[dict[str, Any]] = []
         self.charges: list[dict[str, Any]] = []
+        self.operations: dict[str, int] = {}
 
     def wallet(self, wallet: int, balance: int) -> None:
         if balance:
@@ -83,7 +84,7 @@ class Case:
         pending: int | None = None,
         second: float = 0.5,
     ) -> int:
-        number = len(self.transfers) + 1
+        number = self._number(key)
         self.transfers.append(
             {
                 "transfer_id": number,
@@ -99,12 +100,20 @@ class Case:
         )
         return number
 
+    def _number(self, key: str | None) -> int:
+        """operation * 16 + leg, as the engine numbers transfers; each opening is one operation."""
+        if key is None or key not in self.operations:
+            self.operations[key or f"opening {len(self.operations)}"] = len(self.operations) + 1
+        operation = self.operations[key] if key else len(self.operations)
+        leg = sum(1 for t in self.transfers if t["transfer_id"] // 16 == operation)
+        return operation * 16 + leg
+
     def charge(
         self, key: str, amount: int, status: str = "captured", *, second: float = 0.4
     ) -> None:
         self.charges.append(
             {
-                "charge_id": f"ch{len(self.charges) + 1}",
+                "charge_id": f"ch{len(self.charges) + 1:08d}",
                 "idempotency_key": key,
                 "amount_jpy": amount,
                 "status": status,

@@ -205,16 +205,18 @@ def test_a_posted_repair_counts_for_the_request_it_repairs(tmp_path):
     assert due(result) == {}
 
 
-def refunded_case(*, at_gateway: bool) -> Case:
+def refunded_case(*, at_gateway: bool = True, in_ledger: bool = True) -> Case:
     case = Case()
+    told = "approved" if in_ledger else "timed_out"
     case.wallet(W, 50)
     case.request("k", 200, "approved")
     case.move("k", CARD, W, 150, code="auto_charge")
     case.move("k", W, SETTLEMENT, 200)
     case.charge("k", 150, "refunded" if at_gateway else "captured", second=9)
-    case.request("wish", 200, "approved", operation="refund", second=8)
-    case.move("wish", SETTLEMENT, W, 50, code="refund_balance", second=9)
-    case.move("wish", SETTLEMENT, CARD, 150, code="refund_card", second=9)
+    case.request("wish", 200, told, operation="refund", second=8)
+    if in_ledger:
+        case.move("wish", SETTLEMENT, W, 50, code="refund_balance", second=9)
+        case.move("wish", SETTLEMENT, CARD, 150, code="refund_card", second=9)
     return case
 
 
@@ -225,10 +227,16 @@ def test_a_refund_on_the_customers_wish_leaves_nothing_due(tmp_path):
     assert result.totals["ledger_card_jpy"] == result.totals["gateway_captured_jpy"] == 0
 
 
-def test_a_refund_the_gateway_never_made_is_named_by_wallet(tmp_path):
+def test_a_refund_the_gateway_never_made_is_left_to_a_person(tmp_path):
     result = reconciled(refunded_case(at_gateway=False), tmp_path / "run")
     assert not result.books_agree
-    assert list(result.refund_gaps["ledger_refunded_jpy"]) == [150]
+    assert list(result.unresolved["reason"]) == ["refund_not_at_card"]
+
+
+def test_a_refund_that_only_the_gateway_made_owes_the_balance_part(tmp_path):
+    result = reconciled(refunded_case(in_ledger=False), tmp_path / "run")
+    assert due(result) == {"k": (50, 0, "refund_half_done")}
+    assert not result.books_agree
 
 
 def test_totals_split_attempted_money_by_its_end(tmp_path):

@@ -28,6 +28,8 @@ def load_run(run: Run) -> duckdb.DuckDBPyConnection:
     materialise(con, "card_book", sql.load("reconcile_card_book"))
     judge(con)
     _cap_parked(con)
+    materialise(con, "refund_matches", sql.load("reconcile_refund_matches"))
+    con.execute(sql.load("duckdb/reconcile_mark_refunds"))
     return con
 
 

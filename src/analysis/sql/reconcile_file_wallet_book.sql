@@ -3,7 +3,8 @@
 -- A failed or unknown payment has delivered nothing; what it still draws from the balance is owed back.
 SELECT
   idempotency_key, wallet_id, 'card_payment' AS operation, asked_jpy,
-  CAST(NULL AS BOOLEAN) AS needs_auto_charge, 1 AS attempts, told, t.at AS first_at, t.at AS told_at,
+  CAST(NULL AS BOOLEAN) AS needs_auto_charge, 1 AS attempts, told,
+  told = 'timed_out' AS outcome_unknown, t.at AS first_at, t.at AS told_at,
   CASE WHEN told = 'approved' THEN asked_jpy ELSE 0 END AS delivered_jpy,
   CASE WHEN told = 'approved' THEN card_part_jpy ELSE 0 END AS card_jpy,
   0 AS written_off_jpy,

@@ -6,12 +6,12 @@
 --   what the ledger says the card gave (0 = the books agree on this key).
 -- finding: agrees, no_effect, captured_but_unpaid, partial_effect, balance_taken_unpaid, card_part_in_balance,
 --   double_capture, captured_too_much, paid_but_uncaptured, credited_but_uncaptured, late_reversal,
---   paid_but_told_otherwise, approved_but_unpaid, refunded (paid, and given back later on the customer's wish; the
---   refund has a key of its own, so its card part is compared wallet by wallet in reconcile_refund_gaps).
+--   paid_but_told_otherwise, approved_but_unpaid, refunded (paid, and given back later on the customer's wish: the
+--   refund has a key of its own; reconcile_refund_matches compares both).
 WITH joined AS (
   SELECT
     coalesce(w.idempotency_key, c.idempotency_key) AS idempotency_key,
-    w.wallet_id, w.operation, w.asked_jpy, w.told, w.needs_auto_charge, w.first_at, w.told_at,
+    w.wallet_id, w.operation, w.asked_jpy, w.told, w.outcome_unknown, w.needs_auto_charge, w.first_at, w.told_at,
     w.ledger_first_at, w.ledger_last_at, c.captured_at, c.returned_at,
     w.idempotency_key IS NOT NULL AS in_wallet_book,
     coalesce(w.attempts, 0) AS attempts,

@@ -1,8 +1,8 @@
 -- What the client was told about each intention, whatever the number of attempts.
 -- Grain: one idempotency key. Money in whole yen, times UTC.
 -- told: approved when any attempt was; else timed_out (the client does not know); else failed, declined, shed.
--- Columns: idempotency_key, operation, wallet_id, asked_jpy, needs_auto_charge, attempts, told, first_at
---   (first intended arrival), told_at (the last answer, NULL when there was none).
+-- Columns: idempotency_key, operation, wallet_id, asked_jpy, needs_auto_charge, attempts, told, outcome_unknown (the client
+--   was never told for certain), first_at (first intended arrival), told_at (the last answer, NULL when there was none).
 SELECT
   idempotency_key,
   min(operation) AS operation,
@@ -15,6 +15,8 @@ SELECT
        WHEN bool_or(outcome = 'failed') THEN 'failed'
        WHEN bool_or(outcome = 'declined') THEN 'declined'
        ELSE 'shed' END AS told,
+  bool_or(outcome = 'timed_out' OR coalesce(reason, '') = 'outcome_unknown')
+    AND NOT bool_or(outcome = 'approved') AS outcome_unknown,
   min(scheduled_at) AS first_at,
   max(finished_at) AS told_at
 FROM requests

@@ -13,7 +13,7 @@ WITH both_sides AS (
                   WHEN l.shop_jpy > 0 THEN 'card_payment'
                   WHEN l.peer_jpy > 0 THEN 'p2p_transfer'
                   ELSE 'top_up' END) AS operation,
-    r.asked_jpy, r.needs_auto_charge, coalesce(r.attempts, 0) AS attempts, r.told, r.first_at, r.told_at,
+    r.asked_jpy, r.needs_auto_charge, coalesce(r.attempts, 0) AS attempts, r.told, r.outcome_unknown, r.first_at, r.told_at,
     coalesce(l.card_in_jpy - l.card_out_jpy, 0) AS card_jpy,
     coalesce(l.bank_in_jpy, 0) AS bank_jpy,
     coalesce(l.shop_jpy, 0) AS shop_jpy,
@@ -32,7 +32,7 @@ WITH both_sides AS (
   FROM both_sides
 )
 SELECT
-  idempotency_key, wallet_id, operation, asked_jpy, needs_auto_charge, attempts, told, first_at, told_at,
+  idempotency_key, wallet_id, operation, asked_jpy, needs_auto_charge, attempts, told, outcome_unknown, first_at, told_at,
   delivered_jpy, card_jpy, written_off_jpy, held_jpy,
   CASE WHEN operation IN ('card_payment', 'p2p_transfer')
        THEN greatest(delivered_jpy - card_jpy - written_off_jpy, 0) ELSE 0 END AS balance_jpy,
