@@ -1,0 +1,280 @@
+"""The feature frame of a case: everything the rules of the verdict look at, and nothing else.
+
+Two kinds: the level of every measure inside and outside the window, and facts that are no series (who
+the root blockers were, which errors, which row). Names of applications and of scenarios are
+never features: a rule that could read "job hot_row" would prove nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.bottleneck import blocking, blocking_log, requests, statements
+from analysis.bottleneck.case import Case
+from analysis.bottleneck.robust import transformed
+from analysis.bottleneck.series import MEASURES
+from analysis.bottleneck.window import Window
+from analysis.sql import load
+
+# Errors and autoanalyze lines just before the first bad bucket belong to what follows.
+SLACK_S = 5
+
+
+@dataclass
+class Features:
+    """Features of one window. `levels`: index measure, columns during, reference, peak, spreads."""
+
+    case: Case = field(repr=False)
+    window: Window
+    levels: pd.DataFrame = field(repr=False)
+    shares: dict[str, float]
+    facts: dict[str, Any]
+    frames: dict[str, pd.DataFrame] = field(repr=False)
+
+    def during(self, name: str) -> float:
+        """Level inside the window (mean; median for latencies); NaN when not recorded."""
+        return float(self.levels.at[name, "during"])
+
+    def reference(self, name: str) -> float:
+        """Level outside the window; NaN when not recorded or when there is no outside."""
+        return float(self.levels.at[name, "reference"])
+
+    def peak(self, name: str) -> float:
+        """Highest level inside the window after smoothing over three buckets."""
+        return float(self.levels.at[name, "peak"])
+
+    def rise(self, name: str) -> float:
+        """During less reference; the level itself when there is no reference; 0 when not recorded."""
+        during, reference = self.during(name), self.reference(name)
+        if math.isnan(during):
+            return 0.0
+        return during - (0.0 if math.isnan(reference) else reference)
+
+    def ratio(self, name: str) -> float:
+        """During over reference; NaN when either is not recorded or the reference is 0."""
+        during, reference = self.during(name), self.reference(name)
+        return during / reference if reference > 0 else float("nan")
+
+    def fact(self, name: str, default: float = 0.0) -> float:
+        """A numeric fact; `default` when not recorded."""
+        value = self.facts.get(name)
+        return (
+            default if value is None or (isinstance(value, float) and math.isnan(value)) else value
+        )
+
+    def has(self, kind: str) -> bool:
+        """True when this kind of evidence ('samples', 'logs', 'requests') may be used."""
+        return self.case.has(kind)
+
+
+def extract(case: Case, frame: pd.DataFrame, window: Window) -> Features:
+    """Return the features of `window` (as `find_window` gives it) in `frame` (as `series` does)."""
+    states = requests.request_states(case, frame)
+    frames = {
+        "roots": blocking.root_blockers(case, window),
+        "log_roots": blocking_log.root_blockers(case, window),
+        "hot_rows": blocking_log.hot_rows(case, window),
+        "wait_kinds": _query(case, "duckdb/bottleneck_fact_waits", window),
+        "outcomes": blocking_log.wait_outcomes(case, window),
+        "reasons": _query(case, "bottleneck_fact_reasons", window),
+        "old_transactions": _query(case, "duckdb/bottleneck_fact_old_transactions", window),
+        "sampled_statements": statements.sampled_statements(case, window),
+        "log_statements": _query(case, "bottleneck_fact_log_statements", window),
+        "tables": case.con.execute(
+            load("duckdb/bottleneck_fact_tables"),
+            {"first": window.first, "last": window.last, "slack": max(1, SLACK_S // case.bucket_s)},
+        ).df(),
+        "errors": statements.log_table(case, "errors", window),
+        "client_statements": _client_growth(case, window),
+    }
+    facts: dict[str, Any] = {}
+    facts |= _sample_facts(case, window, frames, frame)
+    facts |= _log_facts(case, window, frames)
+    facts |= _request_facts(case, window, frame)
+    return Features(
+        case, window, levels(frame, window), requests.state_shares(states, window), facts, frames
+    )
+
+
+def levels(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
+    """Return one row a measure: during, reference, peak and spreads (robust distance of during).
+
+    Means for counts and sessions, medians for latencies (a mean of medians would hide a burst).
+    """
+    rows = []
+    inside, outside = list(window.buckets), list(window.reference)
+    for name, measure in MEASURES.items():
+        values = frame[name].to_numpy(dtype=float)
+        during = _level(values[inside], measure.scale)
+        reference = _level(values[outside], measure.scale) if outside else math.nan
+        smooth = frame[name].rolling(3, center=True, min_periods=1).median().iloc[inside]
+        peak = float(smooth.max()) if smooth.notna().any() else math.nan
+        judged = transformed(np.array([during, reference]), measure)
+        spread = 1.0 if measure.scale == "count" else measure.floor
+        rows.append((name, during, reference, peak, (judged[0] - judged[1]) / spread))
+    columns = ["measure", "during", "reference", "peak", "spreads"]
+    return pd.DataFrame(rows, columns=columns).set_index("measure")
+
+
+def _level(values: Any, scale: str) -> float:
+    known = values[~np.isnan(values)]
+    if not known.size:
+        return math.nan
+    return float(np.median(known) if scale == "ratio" else np.mean(known))
+
+
+def _sample_facts(
+    case: Case, window: Window, frames: dict[str, pd.DataFrame], frame: pd.DataFrame
+) -> dict[str, Any]:
+    if not case.has("samples"):
+        return {}
+    crowd = _query(case, "duckdb/bottleneck_fact_crowds", window).iloc[0].to_dict()
+    gap = case.con.execute(
+        load("duckdb/bottleneck_fact_gaps"),
+        {**case.axis, "use": True, "first": window.first, "last": window.last},
+    ).df().iloc[0]  # fmt: skip
+    roots = frames["roots"]
+    return {
+        "waiters": crowd["waiters"], "roots": crowd["roots"], "blocked_samples": crowd["samples"],
+        "cycle_samples": crowd["cycles"],
+        "idle_root_share": blocking.idle_root_share(roots),
+        "wal_root_share": _root_share(roots, "root_wait", "wal|syncrep"),
+        "cpu_root_share": _root_share(roots, "root_wait", "on cpu"),
+        "gap_s": gap["gap_us"] / 1e6 if pd.notna(gap["gap_us"]) else None,
+        "pause_s": gap["median_us"] / 1e6 if pd.notna(gap["median_us"]) else None,
+        **_leading_statement(case, window, frame),
+    }  # fmt: skip
+
+
+def _root_share(roots: pd.DataFrame, column: str, pattern: str) -> float:
+    """Share of waiting whose root matches; NaN when nobody waited."""
+    total = roots["waiter_s"].sum() if len(roots) else 0
+    if not total:
+        return math.nan
+    hit = roots[column].str.lower().str.contains(pattern, na=False)
+    return float(roots.loc[hit, "waiter_s"].sum() / total)
+
+
+def _leading_statement(case: Case, window: Window, frame: pd.DataFrame) -> dict[str, Any]:
+    """The statement whose time on CPU and reading grew most: by how much, and as step or slope."""
+    found = case.con.execute(load("bottleneck_fact_statements")).df()
+    if found.empty:
+        return {}
+    ticks = frame["ticks"].to_numpy(dtype=float)
+    wide = found.pivot_table(index="bucket", columns="query_id", values="cpu_io", aggfunc="sum")
+    wide = wide.reindex(frame.index).fillna(0.0).div(np.where(ticks > 0, ticks, np.nan), axis=0)
+    inside = wide.iloc[list(window.buckets)].mean()
+    outside = wide.iloc[list(window.reference)].mean() if window.reference else inside * 0.0
+    growth = (inside - outside.fillna(0.0)).sort_values(ascending=False)
+    leader = growth.index[0]
+    rest = float(growth.iloc[1:].clip(lower=0.0).sum())
+    return {
+        "leader_query_id": int(leader), "leader_growth": float(growth.iloc[0]),
+        "leader_share": float(growth.iloc[0] / max(growth.iloc[0] + rest, 1e-9)),
+        "leader_slope": _slope(wide[leader].iloc[list(window.buckets)]),
+    }  # fmt: skip
+
+
+def _slope(values: pd.Series) -> float:
+    """Growth inside the window: level of the last third over the first; 1 is flat, NaN too short."""
+    known = values.dropna()
+    third = len(known) // 3
+    if third < 2 or known.iloc[:third].mean() <= 0:
+        return math.nan
+    return float(known.iloc[-third:].mean() / known.iloc[:third].mean())
+
+
+def _log_facts(case: Case, window: Window, frames: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    if not case.has("logs"):
+        return {}
+    slack = max(1, SLACK_S // case.bucket_s)
+    span = {"first": window.first, "last": window.last, "slack": slack}
+    signs = case.con.execute(load("bottleneck_fact_signs"), span).df().iloc[0].to_dict()
+    facts: dict[str, Any] = {f"sign_{name}": int(value or 0) for name, value in signs.items()}
+    kinds = frames["wait_kinds"].set_index("kind")
+    total = float(kinds["wait_s"].sum()) if len(kinds) else 0.0
+    facts["log_wait_s"] = total
+    for kind in ("transaction", "tuple", "relation", "advisory", "extend"):
+        facts[f"log_wait_s_{kind}"] = float(kinds["wait_s"].get(kind, 0.0))
+    facts["log_strongest"] = int(kinds["strongest"].sum()) if len(kinds) else 0
+    rows = frames["hot_rows"]
+    rows = rows[rows["kind"] == "row"]
+    facts["hot_row_share"] = float(rows["wait_s"].max() / total) if len(rows) and total else None
+    facts["handover_ms"] = (
+        float(rows.iloc[0]["handover_us_p50"]) / 1000
+        if len(rows) and pd.notna(rows.iloc[0]["handover_us_p50"])
+        else None
+    )
+    window_s = (window.end - window.start).total_seconds()
+    facts["checkpoints"] = int(
+        statements.log_table(case, "checkpoints", window)["checkpoints"].sum()
+    )
+    for code, name in (("40P01", "deadlocks"), ("40001", "serialization"), ("53300", "too_many"),
+                       ("57014", "cancelled"), ("55P03", "lock_timeouts")):  # fmt: skip
+        errors = frames["errors"]
+        hit = errors.loc[errors["sql_state_code"] == code, "records"]
+        facts[f"errors_{name}"] = int(hit.sum())
+        facts[f"errors_{name}_per_s"] = float(hit.sum()) / max(window_s, 1e-9)
+    return facts
+
+
+def _request_facts(case: Case, window: Window, frame: pd.DataFrame) -> dict[str, Any]:
+    if not case.has("requests"):
+        return {}
+    facts: dict[str, Any] = {}
+    gateway = _query(case, "bottleneck_fact_gateway", window).set_index("side")
+    for side in ("during", "before"):
+        for column in ("calls", "p50_us", "p90_us", "max_us"):
+            known = side in gateway.index and pd.notna(gateway.at[side, column])
+            facts[f"gateway_{column}_{side}"] = float(gateway.at[side, column]) if known else None
+    held = _query(case, "duckdb/bottleneck_fact_held_calls", window).iloc[0]
+    facts["held_calls"], facts["gateway_calls"] = int(held["inside"]), int(held["calls"])
+    facts["held_call_us"] = int(held["holding_us"])
+    limit = _query(case, "duckdb/bottleneck_fact_gateway_limit", window).iloc[0]
+    facts["gateway_at_limit_share"] = float(limit["share"]) if pd.notna(limit["share"]) else 0.0
+    fronts = case.con.execute(load("bottleneck_fact_fronts")).df()
+    facts |= _front_facts(fronts, window)
+    after = frame.iloc[window.last + 1 :]
+    facts["arrivals_after"] = float(after["arrivals"].mean()) if len(after) else None
+    return facts
+
+
+def _client_growth(case: Case, window: Window) -> pd.DataFrame:
+    """Client statements by growth: name, times (median during over outside), growth_share."""
+    found = _query(case, "bottleneck_fact_client_statements", window)
+    found = found[(found["p50_outside_us"] > 0) & (found["calls_during"] >= 5)].copy()
+    found["times"] = found["p50_during_us"] / found["p50_outside_us"]
+    growth = ((found["p50_during_us"] - found["p50_outside_us"]) * found["calls_during"]).clip(
+        lower=0
+    )
+    found["growth_share"] = growth / max(float(growth.sum()), 1e-9)
+    return found.sort_values("growth_share", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _front_facts(fronts: pd.DataFrame, window: Window) -> dict[str, Any]:
+    """Longest silence of one front while another one finished work, in buckets."""
+    if fronts.empty:
+        return {"fronts_seen": 0}
+    wide = fronts.pivot_table(index="bucket", columns="front_id", values="finished", aggfunc="sum")
+    wide = wide.reindex(list(window.buckets)).fillna(0.0)
+    silent = {}
+    for front in wide.columns:
+        others_work = wide.drop(columns=front).sum(axis=1) > 0
+        quiet = (wide[front] == 0) & others_work
+        runs = quiet.groupby((~quiet).cumsum()).sum()
+        silent[front] = int(runs.max()) if len(runs) else 0
+    worst = max(silent, key=lambda f: silent[f]) if silent else None
+    return {
+        "fronts_seen": int(wide.shape[1]), "silent_front": worst,
+        "silent_buckets": silent.get(worst, 0) if worst is not None else 0,
+    }  # fmt: skip
+
+
+def _query(case: Case, name: str, window: Window) -> pd.DataFrame:
+    span = {"first": window.first, "last": window.last}
+    return case.con.execute(load(name), span).df()

@@ -1,0 +1,81 @@
+"""Database time by statement, and the tables one expects of a log analyser, with exact percentiles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from analysis.bottleneck.case import Case
+from analysis.bottleneck.window import Window
+from analysis.sql import load
+
+TOP = 15
+
+
+def logged_statements(case: Case, window: Window | None = None, top: int = TOP) -> pd.DataFrame:
+    """Return statements by logged time, one row a fingerprint and kind, the costliest first.
+
+    Columns: query_id, statement, kind, calls, total_us, share, mean_us, p50_us, p95_us, p99_us,
+    p999_us, max_us. Exact: each percentile is a logged duration. Binds and parses are rows of their
+    own. Statements below log_min_duration_statement, failed and cancelled ones left no duration.
+    """
+    return _query(case, "bottleneck_log_statements", {**buckets(case, window), "top": top})
+
+
+def sampled_statements(case: Case, window: Window | None = None, top: int = TOP) -> pd.DataFrame:
+    """Return statements by sampled active time, the costliest first; nothing is below a threshold.
+
+    Columns: query_id, statement, samples, db_time_s, db_time_share, cpu_share, lock_share,
+    wal_share, io_share (of the statement's own time).
+    """
+    start, end = times(case, window)
+    span = {"start": start, "end": end, "span_s": (end - start).total_seconds()}
+    parameters = {**buckets(case, window), **span, "top": top}
+    return _query(case, "bottleneck_sample_statements", parameters)
+
+
+def client_statements(case: Case, window: Window | None = None) -> pd.DataFrame:
+    """Return statements and commits as the client measured them, one row a name.
+
+    Columns: span, name, calls, total_us, p50_us, p95_us, p99_us, p999_us, max_us (exact).
+    """
+    return _query(case, "bottleneck_span_statements", buckets(case, window))
+
+
+LOG_TABLES = {
+    "errors": ("bottleneck_log_errors", "buckets"),
+    "checkpoints": ("bottleneck_log_checkpoints", "times"),
+    "temp_files": ("bottleneck_log_temp_files", "times"),
+    "autovacuums": ("bottleneck_log_autovacuums", "times"),
+    "connections": ("bottleneck_log_connections", "times"),
+}
+
+
+def log_table(case: Case, name: str, window: Window | None = None, top: int = TOP) -> pd.DataFrame:
+    """Return one of LOG_TABLES; grain and columns are in its SQL file. Empty without a log."""
+    query, span = LOG_TABLES[name]
+    if span == "buckets":
+        parameters: dict[str, Any] = {**buckets(case, window), "top": top}
+    else:
+        start, end = times(case, window)
+        parameters = {"start": start, "end": end}
+        if name != "checkpoints":
+            parameters["top"] = top
+    return _query(case, query, parameters)
+
+
+def buckets(case: Case, window: Window | None) -> dict[str, int]:
+    """First and last bucket of the window; of everything when there is none."""
+    if window is None:
+        return {"first": -(10**9), "last": 10**9}
+    return {"first": window.first, "last": window.last}
+
+
+def times(case: Case, window: Window | None) -> tuple[Any, Any]:
+    """Start and end of the window; of the whole record when there is none."""
+    return (window.start, window.end) if window else (case.start, case.at(case.buckets))
+
+
+def _query(case: Case, name: str, parameters: dict[str, Any]) -> pd.DataFrame:
+    return case.con.execute(load(name), parameters).df()

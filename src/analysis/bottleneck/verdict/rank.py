@@ -1,0 +1,102 @@
+"""Puts findings in order: causes before their effects, the surer and heavier first."""
+
+from __future__ import annotations
+
+from analysis.bottleneck.features import Features
+from analysis.bottleneck.verdict import rules_locks, rules_requests, rules_server
+from analysis.bottleneck.verdict.finding import Finding, Rule
+
+RULES: dict[str, Rule] = {
+    "server_crash": rules_server.server_crash,
+    "sync_standby_lost": rules_server.sync_standby_lost,
+    "connection_limit": rules_server.connection_limit,
+    "ddl_lock_queue": rules_locks.ddl_lock_queue,
+    "advisory_lock": rules_locks.advisory_lock,
+    "long_transaction": rules_locks.long_transaction,
+    "lock_across_call": rules_locks.lock_across_call,
+    "hot_row": rules_locks.hot_row,
+    "deadlock": rules_locks.deadlock,
+    "serialization_failure": rules_locks.serialization_failure,
+    "wal_stall": rules_server.wal_stall,
+    "missing_index": rules_server.missing_index,
+    "plan_flip": rules_server.plan_flip,
+    "gateway_partition": rules_requests.gateway_partition,
+    "gateway_slow": rules_requests.gateway_slow,
+    "retry_storm": rules_requests.retry_storm,
+    "access_surge": rules_requests.access_surge,
+    "front_stopped": rules_requests.front_stopped,
+    "pool_exhaustion": rules_requests.pool_exhaustion,
+}
+
+# What keeps connections busy makes the pool queue, whatever it is; what makes requests fail makes
+# clients repeat them. The other entries are mechanisms, one by one.
+_QUEUES = frozenset({"pool_exhaustion"})
+_FAILS = frozenset({"pool_exhaustion", "retry_storm"})
+EXPLAINS: dict[str, frozenset[str]] = {
+    # nobody can lock, commit or connect while there is no server; recovery then warms up
+    "server_crash": frozenset({
+        "pool_exhaustion", "retry_storm", "connection_limit", "hot_row", "lock_across_call",
+        "wal_stall", "missing_index", "plan_flip", "long_transaction", "front_stopped",
+        "gateway_partition", "gateway_slow", "deadlock",
+    }),
+    # locks are kept until the commit ends, and the commit waits for the other machine
+    "sync_standby_lost": frozenset({
+        "hot_row", "lock_across_call", "long_transaction", "pool_exhaustion", "wal_stall",
+        "connection_limit", "retry_storm", "missing_index", "plan_flip", "front_stopped",
+    }),
+    "wal_stall": frozenset({"hot_row", "pool_exhaustion", "retry_storm"}),
+    "ddl_lock_queue": frozenset({
+        "hot_row", "lock_across_call", "long_transaction", "pool_exhaustion", "retry_storm",
+    }),
+    "advisory_lock": frozenset({"hot_row", "pool_exhaustion", "retry_storm"}),
+    "long_transaction": _QUEUES | {"hot_row"},
+    "lock_across_call": _FAILS | {"hot_row", "long_transaction", "missing_index", "plan_flip"},
+    "hot_row": _FAILS,
+    "deadlock": _FAILS | {"hot_row", "lock_across_call"},
+    "serialization_failure": _FAILS | {"hot_row"},
+    "missing_index": _FAILS | {"hot_row", "plan_flip"},
+    "plan_flip": _FAILS | {"hot_row", "missing_index"},
+    "gateway_partition": _FAILS | {"gateway_slow", "lock_across_call", "long_transaction"},
+    "gateway_slow": _FAILS | {"lock_across_call", "long_transaction"},
+    # the repeats keep the gateway (or the database) busy after whatever set them off
+    "retry_storm": _QUEUES | {"gateway_slow", "gateway_partition", "hot_row", "lock_across_call"},
+    "connection_limit": _FAILS | {"front_stopped"},
+    "access_surge": _FAILS,
+    "front_stopped": _FAILS,
+    "pool_exhaustion": frozenset({"retry_storm"}),
+}  # fmt: skip
+
+# An effect may look surer than its cause by this much and is still taken for the effect.
+MARGIN = 0.25
+
+
+def findings(features: Features) -> list[Finding]:
+    """Return all findings: problems first, then symptoms, each group surest and heaviest first."""
+    found = [finding for rule in RULES.values() if (finding := rule(features)) is not None]
+    sorted_out = [_placed(finding, found) for finding in found]
+    return sorted(sorted_out, key=_order)
+
+
+def _placed(finding: Finding, found: list[Finding]) -> Finding:
+    """The finding itself, or as a symptom of the surest cause that explains it."""
+    causes = [
+        other
+        for other in found
+        if finding.cause in EXPLAINS.get(other.cause, frozenset())
+        and other.confidence >= max(0.5, finding.confidence - MARGIN)
+        and not _mutual(other, finding)
+    ]
+    if not causes:
+        return finding
+    return finding.as_symptom(max(causes, key=lambda c: c.confidence).cause)
+
+
+def _mutual(other: Finding, finding: Finding) -> bool:
+    """True when both explain each other and `finding` is at least as sure: it then stays a problem."""
+    both = other.cause in EXPLAINS.get(finding.cause, frozenset())
+    return both and finding.confidence >= other.confidence
+
+
+def _order(finding: Finding) -> tuple[int, float, float, str]:
+    rank = {"problem": 0, "symptom": 1, "no_problem": 2}[finding.kind]
+    return rank, -round(finding.confidence, 2), -finding.impact_pct, finding.cause

@@ -1,0 +1,294 @@
+"""Rules for what waits on locks. `Lock/transactionid` alone proves nothing: the root decides."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.bottleneck.features import Features
+from analysis.bottleneck.verdict.finding import (
+    Finding,
+    Notes,
+    clamp,
+    db_time_pct,
+    request_time_pct,
+)
+
+# One session waiting all the time is the least that makes a queue; a tenth of DB time the least
+# that an owner of the system would want to hear of.
+LEAST_WAITERS = 0.5
+LEAST_DB_TIME_PCT = 10.0
+# A transaction that only changes rows and commits holds them for its statements and one WAL flush:
+# a few milliseconds. Holding them ten or twenty means that it waits for something else meanwhile.
+CALL_IDLE_MS = 10.0
+CALL_HANDOVER_MS = 20.0
+# A transaction older than this did not come from a request that somebody waits for: clients of a
+# payment give up after seconds.
+LONG_TRANSACTION_S = 8.0
+
+
+def row_waiters(f: Features) -> float:
+    """Sessions that wait for rows, more than usual: from samples, else from the log's waits."""
+    if f.has("samples"):
+        return f.rise("aas_rowlock")
+    return logged_waiters(f, "transaction", "tuple")
+
+
+def logged_waiters(f: Features, *kinds: str) -> float:
+    """Sessions in logged waits for these kinds of lock, mean over the window."""
+    window_s = max((f.window.end - f.window.start).total_seconds(), 1e-9)
+    return sum(f.fact(f"log_wait_s_{kind}") for kind in kinds) / window_s
+
+
+def _waits_matter(f: Features, waiters: float) -> bool:
+    return waiters >= LEAST_WAITERS and db_time_pct(f, waiters) >= LEAST_DB_TIME_PCT
+
+
+def outside_call_share(f: Features) -> float:
+    """How sure it is (0..1) that holders wait for something outside the database.
+
+    From spans where there are any: the share of gateway calls made inside an open ledger
+    transaction. From samples: the share of waiting whose root was idle in transaction, if it idled
+    longer than a client needs between two statements. From the log alone: how slowly a row is handed on.
+    """
+    if f.has("samples") and not math.isnan(f.fact("idle_root_share", math.nan)):
+        idle = f.fact("idle_root_share")
+        roots = f.frames["roots"]
+        rests = roots.loc[roots["root_state"].str.startswith("idle in"), "idle_us_p50"].dropna()
+        if rests.empty or float(rests.iloc[0]) / 1000 < CALL_IDLE_MS:
+            return min(idle, 0.4)
+        return idle
+    if f.has("logs") and f.facts.get("handover_ms") is not None:
+        return clamp(f.fact("handover_ms") / CALL_HANDOVER_MS / 2)
+    if f.has("requests") and f.fact("gateway_calls"):
+        return f.fact("held_calls") / f.fact("gateway_calls")
+    return 0.0
+
+
+def one_old_root(f: Features) -> float:
+    """Share of waiting (0..1) behind transactions that had been open for LONG_TRANSACTION_S."""
+    roots = f.frames["roots"]
+    total = float(roots["waiter_s"].sum()) if len(roots) else 0.0
+    if not total:
+        return 0.0
+    old = roots["held_us_p50"].fillna(0) / 1e6 >= LONG_TRANSACTION_S
+    return float(roots.loc[old, "waiter_s"].sum()) / total
+
+
+def _lock_notes(f: Features) -> Notes:
+    notes = Notes(f).measure("aas_lock", "aas_rowlock", "idle_tx", "blocked")
+    notes.fact("share of waiting whose root is idle in transaction", "idle_root_share", "share")
+    notes.fact("sessions blocked at a time", "waiters", "sessions")
+    notes.fact("roots behind them at a time", "roots", "sessions")
+    notes.fact("a row is handed from one waiter to the next every", "handover_ms", "ms", "logs")
+    notes.fact("share of logged waiting on the hottest row", "hot_row_share", "share", "logs")
+    if f.fact("gateway_calls"):
+        notes.fact(
+            "gateway calls inside an open ledger transaction", "held_calls", "calls", "requests"
+        )
+    return notes
+
+
+def lock_across_call(f: Features) -> Finding | None:
+    """Row waiters whose root is idle in transaction: its client is busy with something else.
+
+    Told from hot_row by following the waiters to the root (active: hot_row). Without samples the log
+    shows how slowly the row is handed on, and spans show calls inside transactions.
+    """
+    waiters, outside = row_waiters(f), outside_call_share(f)
+    spans_only = not f.has("samples") and not f.has("logs")
+    if spans_only:
+        slow = f.ratio("statement_us_p95") >= 3 and f.rise("statement_us_p95") >= 50_000
+        matters = slow and request_time_pct(f, "other database", "lock", "pool") >= 20
+    else:
+        matters = _waits_matter(f, waiters)
+    if not matters or outside < 0.5 or one_old_root(f) >= 0.5:
+        return None
+    confidence = 0.55 if spans_only else clamp(0.6 + 0.4 * outside, 0, 0.97)
+    impact = (
+        request_time_pct(f, "other database", "lock", "pool") if spans_only
+        else db_time_pct(f, waiters)
+    )  # fmt: skip
+    said = f"{f.fact('idle_root_share'):.0%} of the waiting is behind a session idle in transaction"
+    return Finding(
+        "lock_across_call", "problem", impact, "request_time" if spans_only else "db_time", confidence,
+        said if f.has("samples") else "rows are held far longer than a transaction needs",
+        _lock_notes(f).done(),
+        {"hot_row": "the root of the waits is idle in transaction, waiting for its client, "
+                    "not active on the server",
+         "long_transaction": "many short transactions take turns as the root, not one old one",
+         "wal_stall": "the holders do not wait for the log to be written"},
+        "Do not call outside services between the first locking statement and COMMIT: place a hold, "
+        "commit, call, then post. Until then: idle_in_transaction_session_timeout, and switch off "
+        "the function that makes the call.",
+    )  # fmt: skip
+
+
+def hot_row(f: Features) -> Finding | None:
+    """Row waiters whose roots are active and few: a row that everybody updates in turn.
+
+    Told from lock_across_call by the root's state, from wal_stall by what the holders wait for, from
+    long_transaction by the holders changing all the time.
+    """
+    waiters = row_waiters(f)
+    spans_only = not f.has("samples") and not f.has("logs")
+    if spans_only:
+        slow = f.ratio("statement_us_p95") >= 3 and f.rise("statement_us_p95") >= 50_000
+        if not slow or outside_call_share(f) >= 0.5:
+            return None
+    elif not _waits_matter(f, waiters) or outside_call_share(f) >= 0.5 or one_old_root(f) >= 0.5:
+        return None
+    crowd = f.fact("waiters", math.nan) / max(f.fact("roots", 1.0), 1e-9)
+    confidence = 0.3 if spans_only else 0.7 + (0.2 if crowd >= 2 else 0.0)
+    if f.fact("wal_root_share") >= 0.5 and f.ratio("commit_us_p50") >= 3:
+        confidence = 0.45
+    impact = (
+        request_time_pct(f, "other database", "lock") if spans_only else db_time_pct(f, waiters)
+    )
+    return Finding(
+        "hot_row", "problem", impact, "request_time" if spans_only else "db_time", confidence,
+        "sessions queue for rows whose holders are at work" if not spans_only
+        else "statements became slow while commits did not; what they wait for is not recorded",
+        _lock_notes(f).measure("aas_wal", "commit_us_p50").done(),
+        {"lock_across_call": "the root of the waits is at work on the server, not idle in transaction",
+         "wal_stall": "one queue waits while commits elsewhere stay quick",
+         "advisory_lock": "the waits are for rows, not for an advisory lock"},
+        "Spread the row: several settlement rows chosen by hash, or post in batches with one "
+        "statement; lock the hot row last in each transaction.",
+    )  # fmt: skip
+
+
+def advisory_lock(f: Features) -> Finding | None:
+    """Waits for an advisory lock lead: a ceiling that does not depend on how accounts are spread."""
+    waiters = f.rise("aas_advisory") if f.has("samples") else logged_waiters(f, "advisory")
+    if not _waits_matter(f, waiters):
+        return None
+    return Finding(
+        "advisory_lock", "problem", db_time_pct(f, waiters), "db_time", 0.95,
+        "sessions queue for one advisory lock",
+        Notes(f).measure("aas_advisory", "aas_lock", "approved").fact(
+            "time waited for advisory locks", "log_wait_s_advisory", "s", "logs").done(),
+        {"hot_row": "the waits are for an advisory lock, so spreading the rows would not help"},
+        "Shorten what is done under the lock, chain per shard instead of one chain for the ledger, "
+        "or build the chain afterwards in batches.",
+    )  # fmt: skip
+
+
+def ddl_lock_queue(f: Features) -> Finding | None:
+    """Waits for whole tables: ordinary statements never wait for each other there, so a strong lock
+    (AccessExclusive) is held or, more often, itself waiting at the head of the queue."""
+    waiters = f.rise("aas_relation") if f.has("samples") else logged_waiters(f, "relation")
+    if not _waits_matter(f, waiters):
+        return None
+    sure = 0.95 if f.fact("log_strongest") or not f.has("logs") else 0.85
+    return Finding(
+        "ddl_lock_queue", "problem", db_time_pct(f, waiters), "db_time", sure,
+        "sessions queue for a whole table",
+        Notes(f).measure("aas_relation", "aas_lock").fact(
+            "time waited for tables", "log_wait_s_relation", "s", "logs").fact(
+            "waits for AccessExclusiveLock", "log_strongest", "waits", "logs").done(),
+        {"hot_row": "the waits are for a table, not for rows",
+         "long_transaction": "an old transaction alone blocks nobody who only reads and writes"},
+        "Run schema changes with lock_timeout of a second and retry; look for the old transaction "
+        "that the change itself waits for.",
+    )  # fmt: skip
+
+
+def long_transaction(f: Features) -> Finding | None:
+    """One transaction far older than any request lives: it holds its locks, and vacuum, all that time.
+
+    Told from lock_across_call by the root being one and the same all the time.
+    """
+    age, usual = f.peak("xact_age_s"), f.reference("xact_age_s")
+    old = f.frames["old_transactions"]
+    blocking = one_old_root(f) >= 0.5 and _waits_matter(f, row_waiters(f))
+    if math.isnan(age):
+        return _long_transaction_from_log(f)
+    grown = age >= LONG_TRANSACTION_S and age >= 3 * (0.0 if math.isnan(usual) else usual)
+    if not grown or old.empty:
+        return None
+    top = old.iloc[0]
+    idle = float(top["idle_share"])
+    if idle < 0.5 and not blocking and f.rise("aas_lock") >= LEAST_WAITERS:
+        return None
+    waiters = row_waiters(f) if blocking else 0.0
+    return Finding(
+        "long_transaction", "problem", db_time_pct(f, waiters), "db_time",
+        0.92 if blocking else 0.75,
+        f"a transaction stayed open for {age:.0f} s, {idle:.0%} of it idle",
+        Notes(f).measure("xact_age_s", "idle_tx", "dead_tuples", "aas_rowlock").say(
+            "its process id", str(top["pid"]), "", "samples").done(),
+        {"lock_across_call": "the same transaction is at the root all the time",
+         "hot_row": "the holder does not change"},
+        "End it (pg_terminate_backend), set idle_in_transaction_session_timeout, and give jobs "
+        "shorter transactions.",
+    )  # fmt: skip
+
+
+def _long_transaction_from_log(f: Features) -> Finding | None:
+    """From the log alone: most waiting behind one session, for longer than requests live."""
+    roots = f.frames["log_roots"]
+    if roots.empty or not _waits_matter(f, row_waiters(f)):
+        return None
+    top = roots.iloc[0]
+    held_s = (top["last_at"] - top["first_at"]).total_seconds()
+    if float(top["waiter_share"]) < 0.6 or held_s < LONG_TRANSACTION_S / 2:
+        return None
+    return Finding(
+        "long_transaction", "problem", db_time_pct(f, row_waiters(f)), "db_time", 0.85,
+        f"one session is at the root of {float(top['waiter_share']):.0%} of the waiting",
+        Notes(f).say("process id of the root", str(top["pid"]), "", "logs").say(
+            "sessions that waited behind it", float(top["victims"]), "sessions", "logs").done(),
+        {"hot_row": "the holder does not change", "lock_across_call": "the holder does not change"},
+        "End that session's transaction; set idle_in_transaction_session_timeout.",
+    )  # fmt: skip
+
+
+def deadlock(f: Features) -> Finding | None:
+    """40P01 in numbers: rows locked in different order. Each costs its victims deadlock_timeout.
+
+    One or two in a whole incident are by-catch of a long queue; several a minute are a cause.
+    """
+    count = f.fact("errors_deadlocks") or reason_count(f, "deadlock|40P01")
+    if count < 3:
+        return None
+    outcomes = f.frames["outcomes"]
+    hit = outcomes.loc[outcomes["outcome"] == "deadlock", "wait_us"]
+    waiters = row_waiters(f)
+    return Finding(
+        "deadlock", "problem", db_time_pct(f, waiters), "db_time", clamp(0.75 + count / 50, 0, 0.96),
+        f"{count:.0f} deadlocks were broken by the server",
+        Notes(f).say("deadlocks", count, "errors", "logs").say(
+            "time their victims waited", float(hit.sum()) / 1e6, "s", "logs").measure(
+            "log_deadlocks", "aas_rowlock").done(),
+        {"hot_row": "waits end in 40P01: the rows form a cycle, a single hot row cannot",
+         "serialization_failure": "the SQLSTATE is 40P01, not 40001"},
+        "Lock accounts in one order (by id) in every transaction; retry 40P01 with a backoff.",
+    )  # fmt: skip
+
+
+def serialization_failure(f: Features) -> Finding | None:
+    """40001 in numbers and few waits: the isolation level refuses what the workload does."""
+    count = f.fact("errors_serialization") or reason_count(f, "serializ|40001")
+    if count < 5:
+        return None
+    share = (
+        100 * clamp(f.rise("bad") / max(f.during("arrivals"), 1e-9)) if f.has("requests") else 0.0
+    )
+    return Finding(
+        "serialization_failure", "problem", share, "request_time", clamp(0.75 + count / 100, 0, 0.96),
+        f"{count:.0f} transactions were rolled back as not serializable",
+        Notes(f).say("serialization failures", count, "errors", "logs").measure(
+            "log_serialization", "retries", "bad").done(),
+        {"deadlock": "the SQLSTATE is 40001, not 40P01",
+         "hot_row": "transactions fail instead of waiting"},
+        "Retry 40001 (it is a technical error, never show it as a declined payment), keep such "
+        "transactions short, or use READ COMMITTED with explicit locks.",
+    )  # fmt: skip
+
+
+def reason_count(f: Features, pattern: str) -> float:
+    reasons = f.frames["reasons"]
+    if reasons.empty:
+        return 0.0
+    hit = reasons["reason"].str.contains(pattern, case=False, regex=True)
+    return float(reasons.loc[hit, "during"].sum())

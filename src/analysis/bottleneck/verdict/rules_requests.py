@@ -1,0 +1,161 @@
+"""Rules for what happens outside the database: load, clients, pools, fronts, the card gateway."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.bottleneck.features import Features
+from analysis.bottleneck.verdict.finding import Finding, Notes, clamp, request_time_pct
+from analysis.bottleneck.verdict.rules_locks import reason_count
+
+# Half as many requests again is more than the noise of an arrival process of tens a second.
+SURGE_TIMES = 1.5
+# A gateway call takes as long as the other side and the network need: twice the usual median, and
+# tens of milliseconds more, is another gateway.
+GATEWAY_TIMES, GATEWAY_RISE_US = 1.8, 30_000.0
+# Two repeats for each new request: clients that retry once or twice a failed request stay below.
+STORM_REPEATS = 2.0
+# Requests that stand at the pool, against the connections it has.
+POOL_CROWD = 0.5
+
+
+def access_surge(f: Features) -> Finding | None:
+    """Many more new requests (first attempts: repeats are told apart) than before."""
+    times = f.ratio("arrivals")
+    if math.isnan(times) or times < SURGE_TIMES or f.levels.at["arrivals", "spreads"] < 3:
+        return None
+    extra = 100 * clamp(1 - 1 / times)
+    return Finding(
+        "access_surge", "problem", extra, "request_time", clamp(0.7 + 0.1 * times, 0, 0.94),
+        f"{times:.1f} times the usual number of new requests",
+        Notes(f).measure("arrivals", "retries", "in_flight", "aas_cpu", "latency_us_p95").done(),
+        {"retry_storm": "these are first attempts, not repeats",
+         "missing_index": "calls grew, not the time of one statement alone"},
+        "Shed early (a bounded queue), keep what needs no card running, add fronts only if the "
+        "database has room.",
+    )  # fmt: skip
+
+
+def retry_storm(f: Features) -> Finding | None:
+    """Far more repeats than new requests. Where something else broke too, it is what keeps it broken."""
+    arrivals = f.during("arrivals")
+    repeats = f.rise("retries") / arrivals if arrivals > 0 else 0.0
+    if repeats < 0.5:
+        return None
+    return Finding(
+        "retry_storm", "problem", 100 * clamp(repeats / (1 + repeats)), "request_time",
+        clamp(0.45 + 0.2 * repeats, 0, 0.95),
+        f"{repeats:.1f} repeats for each new request",
+        Notes(f).measure("retries", "arrivals", "approved", "bad", "gateway_us_p50").done(),
+        {"access_surge": "the same idempotency keys come again; new requests did not grow",
+         "gateway_slow": "slowness that repeats cause lasts after its trigger has ended"},
+        "Stop the repeats (retry budget, exponential backoff with jitter, circuit breaker); the "
+        "database recovers on its own.",
+    )  # fmt: skip
+
+
+def _unknown_share(f: Features) -> float:
+    """Share of gateway calls (0..1) whose outcome stayed unknown."""
+    calls = f.fact("gateway_calls")
+    unknown = reason_count(f, "outcome_unknown|gateway")
+    return clamp(unknown / calls) if calls else 0.0
+
+
+def _gateway_hangs(f: Features) -> float:
+    """Share of gateway calls (0..1) that ran into one and the same limit: a timeout, no answer."""
+    return f.fact("gateway_at_limit_share")
+
+
+def gateway_partition(f: Features) -> Finding | None:
+    """Calls that end unknown: at the timeout (nothing comes back) or at once (reset).
+
+    Told from gateway_slow by answers that never come. A capture may have happened all the same.
+    """
+    unknown, hangs = _unknown_share(f), _gateway_hangs(f)
+    lost = max(unknown, hangs)
+    if f.fact("gateway_calls") < 5 or lost < 0.3:
+        return None
+    return Finding(
+        "gateway_partition", "problem",
+        max(request_time_pct(f, "gateway"), 100 * clamp(f.rise("bad") / max(
+            f.during("arrivals") + f.during("retries"), 1e-9))),
+        "request_time", clamp(0.6 + 0.4 * lost, 0, 0.96),
+        f"{lost:.0%} of gateway calls have no known outcome",
+        Notes(f).measure("gateway_us_p50", "gateway_us_p95", "bad").say(
+            "calls without a known outcome", unknown, "share", "requests").say(
+            "calls that ended at one common limit", hangs, "share", "requests").done(),
+        {"gateway_slow": "answers do not come late, they do not come",
+         "lock_across_call": "the database is calm, or waits only because its client waits"},
+        "Treat every such charge as unknown and reconcile with the gateway's books; switch "
+        "auto-charge off so that payments from balance go on.",
+    )  # fmt: skip
+
+
+def gateway_slow(f: Features) -> Finding | None:
+    """Gateway calls long from the median on, but answered. Not the database."""
+    times, rise = f.ratio("gateway_us_p50"), f.rise("gateway_us_p50")
+    if math.isnan(times) or times < GATEWAY_TIMES or rise < GATEWAY_RISE_US:
+        return None
+    lost = max(_unknown_share(f), _gateway_hangs(f))
+    return Finding(
+        "gateway_slow", "problem", request_time_pct(f, "gateway"), "request_time",
+        clamp(0.93 - 0.6 * lost, 0.1),
+        f"gateway calls take {times:.1f} times as long as before, from the median on",
+        Notes(f).measure("gateway_us_p50", "gateway_us_p95", "in_flight", "aas").done(),
+        {"gateway_partition": "answers come late, but they come",
+         "retry_storm": "calls did not multiply",
+         "lock_across_call": "the calls themselves became slower, whatever waits behind them"},
+        "Timeouts and a limit on calls in flight (rate x latency); queue top-ups, keep payments from "
+        "balance going.",
+    )  # fmt: skip
+
+
+def front_stopped(f: Features) -> Finding | None:
+    """One front finishes nothing for seconds while another goes on."""
+    if f.fact("fronts_seen") < 1:
+        return None
+    silent_s = f.fact("silent_buckets") * f.case.bucket_s
+    window_s = (f.window.end - f.window.start).total_seconds()
+    unserved = reason_count(f, "front")
+    if silent_s < 3 or silent_s < 0.3 * window_s:
+        return None
+    return Finding(
+        "front_stopped", "problem",
+        100 * clamp(f.rise("bad") / max(f.during("arrivals"), 1e-9)), "request_time",
+        0.95 if unserved else 0.85,
+        f"front {f.facts['silent_front']} finished nothing for {silent_s:.0f} s while others did",
+        Notes(f).measure("fronts", "approved", "bad", "connections").say(
+            "requests that no front took up", unserved, "attempts", "requests").done(),
+        {"server_crash": "the other fronts went on with the same database",
+         "pool_exhaustion": "one front is silent, the pools of the others are not full"},
+        "Restart it and see why health checks left it in rotation; reconcile what it had begun.",
+    )  # fmt: skip
+
+
+def pool_exhaustion(f: Features) -> Finding | None:
+    """Requests queue for connections while the server has little to do.
+
+    Told from everything that keeps connections busy by the server: few active sessions, quick
+    statements. Where the server is busy too, the full pool is a symptom.
+    """
+    waiting, pool = f.during("pool_waiting"), f.during("pool_max")
+    share = request_time_pct(f, "pool")
+    spans = f.during("pool_wait_us_p50")
+    crowded = waiting >= max(2.0, POOL_CROWD * (0.0 if math.isnan(pool) else pool))
+    slow = not math.isnan(spans) and spans >= 20_000 and f.rise("pool_wait_us_p50") >= 20_000
+    failing = reason_count(f, "pool_timeout|max_waiting")
+    if not (crowded or slow or failing >= 5) or share < 20:
+        return None
+    busy = request_time_pct(f, "lock", "other database", "commit", "gateway")
+    confidence = clamp(0.5 + 0.4 * (share - busy) / 100, 0.2, 0.9)
+    return Finding(
+        "pool_exhaustion", "problem", share, "request_time", confidence,
+        f"{share:.0f} % of request time is waiting for a connection",
+        Notes(f).measure(
+            "pool_waiting", "pool_max", "pool_in_use", "pool_wait_us_p50", "aas", "statement_us_p50"
+        ).say("requests that got no connection", failing, "attempts", "requests").done(),
+        {"connection_limit": "the server does not refuse connections, the pool has none left",
+         "hot_row": "the server is calm: connections are few, not stuck"},
+        "Size the pool by Little's law (rate x time a connection is held), bound its queue, and "
+        "look for code that keeps connections while it waits for something else.",
+    )  # fmt: skip

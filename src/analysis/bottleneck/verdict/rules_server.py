@@ -1,0 +1,288 @@
+"""Rules for the server itself: log writing, standby, plans and indexes, connections, crash."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.bottleneck.features import Features
+from analysis.bottleneck.verdict.finding import (
+    Finding,
+    Notes,
+    clamp,
+    db_time_pct,
+    request_time_pct,
+)
+from analysis.bottleneck.verdict.rules_locks import LEAST_DB_TIME_PCT, LEAST_WAITERS, reason_count
+
+# A commit is one WAL flush; a disk that takes three times as long for it is not the same disk.
+COMMIT_TIMES = 3.0
+# Nobody answers for a second: sampling ten times a second cannot miss that by chance.
+GAP_S = 1.0
+# A commit that takes a second and more waits for another machine, not for a disk.
+STANDBY_COMMIT_US = 1_000_000.0
+# A read that took milliseconds and now takes three times as long is another plan, or another size.
+STATEMENT_TIMES = 3.0
+# A table read in full shows as that many rows more in a second than index reads ever count.
+SEQ_ROWS_PER_S = 10_000.0
+
+
+def wal_stall(f: Features) -> Finding | None:
+    """Everybody who writes waits for the WAL; reads stay quick.
+
+    Told from hot_row by commits being slow everywhere, from sync_standby_lost by the wait event (SyncRep)
+    or, with spans alone, by commits that do end.
+    """
+    waiters = f.rise("aas_wal")
+    slow = f.ratio("commit_us_p50") >= COMMIT_TIMES and f.rise("commit_us_p50") >= 3_000
+    stuck = f.during("commit_us_p50") >= STANDBY_COMMIT_US
+    sampled = waiters >= LEAST_WAITERS and db_time_pct(f, waiters) >= LEAST_DB_TIME_PCT
+    logged = f.fact("sign_frequent_checkpoints") + _requested_checkpoints(f)
+    if f.has("samples"):
+        if not sampled or f.rise("aas_syncrep") >= LEAST_WAITERS:
+            return None
+        confidence = 0.9 if slow or logged >= 3 else 0.7
+    elif slow and not stuck:
+        confidence = 0.85
+    elif logged >= 3:
+        confidence = 0.75
+    else:
+        return None
+    own = f.has("samples") and sampled
+    impact = db_time_pct(f, waiters) if own else request_time_pct(f, "commit")
+    return Finding(
+        "wal_stall", "problem", impact, "db_time" if own else "request_time", confidence,
+        "writing and flushing the log holds up everyone who writes",
+        Notes(f).measure("aas_wal", "aas_io", "commit_us_p50", "commit_us_p95", "wal_fpi").say(
+            "checkpoints in the window", _checkpoints(f), "checkpoints", "logs").done(),
+        {"hot_row": "sessions wait for the log itself, and commits are slow for all of them",
+         "sync_standby_lost": "the waits are for the own disk, not IPC/SyncRep",
+         "missing_index": "sessions wait for the log, not for the processor or for data files"},
+        "Look at the storage first (latency of fsync), then at who writes so much: bulk jobs, "
+        "checkpoints on request, max_wal_size too small.",
+    )  # fmt: skip
+
+
+def _checkpoints(f: Features) -> float:
+    return f.fact("checkpoints")
+
+
+def _requested_checkpoints(f: Features) -> float:
+    """Checkpoints beyond those of the timer: one every five minutes (checkpoint_timeout) is usual."""
+    window_s = (f.window.end - f.window.start).total_seconds()
+    return max(0.0, f.fact("checkpoints") - math.ceil(window_s / 300))
+
+
+def sync_standby_lost(f: Features) -> Finding | None:
+    """All who commit stand in IPC/SyncRep, reads go on. With spans alone: commits hang for seconds."""
+    waiters = f.rise("aas_syncrep")
+    sampled = waiters >= LEAST_WAITERS
+    cancelled = f.fact("sign_sync_canceled")
+    hang = not f.has("samples") and f.during("commit_us_p50") >= STANDBY_COMMIT_US
+    if not (sampled or cancelled or hang):
+        return None
+    confidence = 0.97 if sampled else 0.9 if cancelled else 0.75
+    return Finding(
+        "sync_standby_lost", "problem",
+        db_time_pct(f, waiters) if sampled else request_time_pct(f, "commit", "other database"),
+        "db_time" if sampled else "request_time", confidence,
+        "commits wait for a standby that does not answer",
+        Notes(f).measure("aas_syncrep", "commit_us_p50", "commit_us_p95").fact(
+            "waits for replication that were cancelled", "sign_sync_canceled", "records", "logs").done(),
+        {"wal_stall": "the wait is IPC/SyncRep (or commits never end), not the own disk"},
+        "Take the lost standby out of synchronous_standby_names (ANY 1 of several in the long run), "
+        "knowing that commits are then on one machine only.",
+    )  # fmt: skip
+
+
+def _reads_in_full(f: Features) -> tuple[bool, str]:
+    """True when some table is read in full far more than before, and which."""
+    tables = f.frames["tables"]
+    rows = tables[(tables["view"] == "pg_stat_user_tables") & (tables["metric"] == "seq_tup_read")]
+    if rows.empty:
+        return False, ""
+    window_s = max((f.window.end - f.window.start).total_seconds(), 1e-9)
+    before_s = max((f.window.start - f.case.start).total_seconds(), 1.0)
+    growth = rows["during"] / window_s - rows["before"] / before_s
+    top = growth.idxmax()
+    return bool(growth[top] >= SEQ_ROWS_PER_S), str(rows.at[top, "object"])
+
+
+def lost_indexes(f: Features) -> list[str]:
+    """Indexes that the statistics views knew before the window and no longer inside it.
+
+    When all of them are gone it is the views that were not read (no server), not an index.
+    """
+    tables = f.frames["tables"]
+    part = tables[(tables["view"] == "pg_stat_user_indexes") & (tables["metric"] == "idx_scan")]
+    lost = sorted(str(name) for name in part.loc[part["lost"].astype(bool), "object"])
+    return lost if len(lost) < len(part) else []
+
+
+def _slow_reads(f: Features) -> tuple[float, float, str]:
+    """(sessions more on CPU and reading, share of one statement in it, what was seen)."""
+    if f.has("samples"):
+        return (
+            f.rise("aas_cpu") + f.rise("aas_io"), f.fact("leader_share"),
+            "one statement takes the processor and reads",
+        )  # fmt: skip
+    if f.has("logs") and len(f.frames["log_statements"]):
+        found = f.frames["log_statements"]
+        window_s = max((f.window.end - f.window.start).total_seconds(), 1e-9)
+        lock_s = f.fact("log_wait_s")
+        total_s = float(found["during_us"].sum()) / 1e6
+        top_s = float(found.iloc[0]["during_us"]) / 1e6
+        free = max(0.0, total_s - lock_s) / window_s
+        return free, top_s / total_s if total_s else 0.0, "one statement leads the logged time"
+    return 0.0, 0.0, ""
+
+
+def _one_slow_statement(f: Features) -> tuple[float, float]:
+    """(how many times slower, share of statement time) of the client statement that grew most."""
+    growth = f.frames["client_statements"]
+    if growth.empty:
+        return 0.0, 0.0
+    top = growth.iloc[0]
+    return float(top["times"]), float(top["growth_share"])
+
+
+def _read_problem(f: Features) -> float:
+    """How sure it is (0..1) that one read became expensive; 0 when not.
+
+    One statement takes most of the growth on CPU and in reads, while its calls did not grow with it.
+    """
+    sessions, share, _ = _slow_reads(f)
+    times, growth_share = _one_slow_statement(f)
+    calls_grew = f.ratio("arrivals") >= 1.5
+    in_full, _ = _reads_in_full(f)
+    if f.has("samples"):
+        slow = times >= STATEMENT_TIMES and growth_share >= 0.4
+        if sessions < LEAST_WAITERS or (share < 0.4 and not in_full):
+            return 0.0
+        if in_full or lost_indexes(f):
+            return 0.9
+        if slow or (share >= 0.6 and not calls_grew):
+            return 0.65
+        return 0.0
+    if f.has("logs"):
+        waits = f.fact("log_wait_s") / max((f.window.end - f.window.start).total_seconds(), 1e-9)
+        if sessions < 2 * LEAST_WAITERS or share < 0.5 or waits > sessions:
+            return 0.0
+        return 0.7
+    return 0.5 if times >= 2 * STATEMENT_TIMES and growth_share >= 0.6 else 0.0
+
+
+def _analyzed(f: Features) -> bool:
+    """True when a table was analyzed just before the window or in it."""
+    tables = f.frames["tables"]
+    counts = tables[tables["metric"].isin(["analyze_count", "autoanalyze_count"])]
+    sampled = bool(len(counts) and counts["near_start"].sum() > 0)
+    return sampled or f.fact("sign_analyzed") > 0
+
+
+def missing_index(f: Features) -> Finding | None:
+    """One statement reads a table in full: processor and reads, rows by sequential scan, an index gone.
+
+    Told from plan_flip by an index that is no longer there, or by a slope instead of a step after an
+    analyze; from access_surge by the calls not having grown.
+    """
+    sure = _read_problem(f)
+    if not sure:
+        return None
+    in_full, table = _reads_in_full(f)
+    lost = lost_indexes(f)
+    flipped = _analyzed(f) and not lost
+    slope = f.fact("leader_slope", 1.0)
+    confidence = 0.95 if lost else sure - (0.3 if flipped else 0.0) + (0.05 if slope >= 1.5 else 0)
+    return _reading_finding(
+        f, "missing_index", clamp(confidence, 0.05), lost, table if in_full else "",
+        {"plan_flip": "an index is gone" if lost else "no analyze came just before, or it grew slowly",
+         "access_surge": "one statement takes the time, and its calls did not grow with it",
+         "wal_stall": "the time goes to the processor and to reads, not to the log"},
+        "EXPLAIN (ANALYZE, BUFFERS) the statement, then CREATE INDEX CONCURRENTLY.",
+    )  # fmt: skip
+
+
+def plan_flip(f: Features) -> Finding | None:
+    """As a missing index, but a step right after an analyze, with every index still there."""
+    sure = _read_problem(f)
+    if not sure or lost_indexes(f):
+        return None
+    analyzed = _analyzed(f)
+    confidence = sure if analyzed else min(sure, 0.6) - 0.2
+    return _reading_finding(
+        f, "plan_flip", clamp(confidence + (0.05 if analyzed else 0.0), 0.05, 0.95), [], "",
+        {"missing_index": "no index is gone, and a table was analyzed just before the step"
+         if analyzed else "not told: no analyze was seen, so a missing index is as likely",
+         "access_surge": "one statement takes the time, and its calls did not grow with it"},
+        "Compare plans before and after (auto_explain), correct n_distinct or the statistics target, "
+        "analyze again.",
+    )  # fmt: skip
+
+
+def _reading_finding(
+    f: Features, cause: str, confidence: float, lost: list[str], table: str,
+    told_from: dict[str, str], advice: str,
+) -> Finding:  # fmt: skip
+    sessions, _, seen = _slow_reads(f)
+    notes = Notes(f).measure("aas_cpu", "aas_io", "seq_tup_read", "statement_us_p95")
+    notes.fact("share of that growth in one statement", "leader_share", "share")
+    notes.fact("level at the end of the window over its begin", "leader_slope", "times")
+    if lost:
+        notes.say("indexes that are gone", ", ".join(lost), "", "samples")
+    if table:
+        notes.say("table read in full", table, "", "samples")
+    for side in ("sampled_statements", "log_statements"):
+        if len(f.frames[side]) and f.frames[side].iloc[0]["statement"]:
+            notes.say("leading statement", str(f.frames[side].iloc[0]["statement"])[:160], "", side)
+            break
+    spans_only = not f.has("samples") and not f.has("logs")
+    impact = (
+        request_time_pct(f, "other database", "lock") if spans_only else db_time_pct(f, sessions)
+    )
+    return Finding(
+        cause, "problem", impact, "request_time" if spans_only else "db_time", confidence,
+        seen or "one statement became far slower than it was", notes.done(), told_from, advice,
+    )  # fmt: skip
+
+
+def connection_limit(f: Features) -> Finding | None:
+    """SQLSTATE 53300: the server refuses connections. A fact of the log, not an inference."""
+    refused = f.fact("errors_too_many") + reason_count(f, "53300")
+    if refused < 1:
+        return None
+    return Finding(
+        "connection_limit", "problem", request_time_pct(f, "pool", "queue"), "request_time",
+        clamp(0.85 + refused / 200, 0, 0.97),
+        f"{refused:.0f} connections were refused",
+        Notes(f).say("connections refused (53300)", refused, "errors", "logs").measure(
+            "connections", "log_too_many", "pool_waiting", "aas").done(),
+        {"pool_exhaustion": "the server itself refuses, so a larger pool would make it worse"},
+        "Find who holds the connections (by application_name), put a pooler in front, reserve slots "
+        "for the wallet (ALTER ROLE ... CONNECTION LIMIT for the others).",
+    )  # fmt: skip
+
+
+def server_crash(f: Features) -> Finding | None:
+    """Crash and recovery lines in the log; without a log, a silence in the samples with all requests
+    failing as unreachable."""
+    signs = f.fact("sign_crash")
+    unreachable = reason_count(f, "database_unreachable|57P0[123]|08006|08001|08003")
+    gap = f.fact("gap_s")
+    silent = gap >= max(GAP_S, 10 * f.fact("pause_s"))
+    if signs:
+        confidence = 0.98
+    elif unreachable >= 5 and (silent or not f.has("samples")) and f.fact("errors_too_many") < 1:
+        confidence = 0.85 if silent else 0.7
+    else:
+        return None
+    return Finding(
+        "server_crash", "problem", request_time_pct(f, "pool", "queue", "other database", "commit"),
+        "request_time", confidence, "the server went away and came back by recovery",
+        Notes(f).fact("crash and recovery records", "sign_crash", "records", "logs").fact(
+            "longest silence of the samples", "gap_s", "s").say(
+            "requests that found no database", unreachable, "attempts", "requests").done(),
+        {"connection_limit": "the server was gone, it did not refuse with 53300",
+         "front_stopped": "all fronts lost the database at once"},
+        "Read the log before the restart (signal 9: the kernel's out-of-memory killer), check that "
+        "recovery time fits the promise made to customers.",
+    )  # fmt: skip

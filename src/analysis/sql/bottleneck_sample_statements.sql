@@ -1,0 +1,23 @@
+-- grain: one statement fingerprint seen active in samples
+-- columns: query_id, statement (a text of it, masked), samples, db_time_s (active time, seconds),
+--   db_time_share, then shares of its own time: cpu_share, lock_share, wal_share, io_share
+WITH pace AS (
+    SELECT count(*) AS ticks FROM (SELECT DISTINCT sampled_at FROM pg_activity
+        WHERE sampled_at >= $start AND sampled_at < $end)
+)
+SELECT
+    a.query_id,
+    max(a.query) AS statement,
+    count(*) AS samples,
+    count(*) * 1.0 / max(p.ticks) * $span_s AS db_time_s,
+    count(*) * 1.0 / sum(count(*)) OVER () AS db_time_share,
+    count(*) FILTER (WHERE a.wait_class = 'CPU') * 1.0 / count(*) AS cpu_share,
+    count(*) FILTER (WHERE a.wait_class = 'Lock') * 1.0 / count(*) AS lock_share,
+    count(*) FILTER (WHERE a.wait_class IN ('WAL', 'SyncRep')) * 1.0 / count(*) AS wal_share,
+    count(*) FILTER (WHERE a.wait_class = 'IO') * 1.0 / count(*) AS io_share
+FROM bn_activity a
+CROSS JOIN pace p
+WHERE a.is_active AND a.bucket BETWEEN $first AND $last
+GROUP BY a.query_id, CASE WHEN a.query_id IS NULL THEN a.query END
+ORDER BY samples DESC, a.query_id, statement
+LIMIT $top

@@ -1,0 +1,16 @@
+-- grain: one bucket with logged durations
+-- columns: bucket, log_statements (statements that ended), log_aas (sessions in logged statements,
+--   mean), log_duration_us_p95 (of statements that ended in the bucket)
+SELECT
+    o.bucket,
+    coalesce(d.log_statements, 0) AS log_statements,
+    o.log_aas,
+    d.log_duration_us_p95
+FROM bn_overlap_log o
+LEFT JOIN (
+    SELECT bucket, count(*) AS log_statements,
+        percentile_disc(0.95) WITHIN GROUP (ORDER BY duration_us) AS log_duration_us_p95
+    FROM bn_durations
+    GROUP BY bucket
+) d ON d.bucket = o.bucket
+ORDER BY o.bucket

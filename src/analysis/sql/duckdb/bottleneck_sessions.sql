@@ -1,0 +1,15 @@
+-- grain: one session of the server log
+-- columns: session_id, process_id, application_name, started_at (its start, or its first record where
+--   the format has none), last_at (its last record), ended_at (NULL when the end is not in the log)
+-- Process ids are used again: this table tells whose a pid was at a given time.
+SELECT
+    session_id,
+    any_value(process_id) AS process_id,
+    max(application_name) AS application_name,
+    least(min(coalesce(session_start_time, log_time)), min(log_time)) AS started_at,
+    max(log_time) AS last_at,
+    max(CASE WHEN message LIKE 'disconnection:%' OR error_severity IN ('FATAL', 'PANIC')
+        THEN log_time END) AS ended_at
+FROM pg_log
+WHERE process_id IS NOT NULL AND $use
+GROUP BY session_id
