@@ -32,7 +32,9 @@ def connect() -> duckdb.DuckDBPyConnection:
     """Return the one kind of DuckDB connection used everywhere: in memory, UTC, quiet."""
     con = duckdb.connect(":memory:")
     con.execute("SET TimeZone = 'UTC'")
-    con.execute("SET enable_progress_bar = false")
+    # inside Jupyter the setting may be read only, and off already (DuckDB asks for ipywidgets)
+    if con.execute("SELECT current_setting('enable_progress_bar')").fetchall()[0][0]:
+        con.execute("SET enable_progress_bar = false")
     return con
 
 
