@@ -22,9 +22,8 @@ def export_run(writer: RunWriter, stage: Stage) -> None:
     """Write every table of the run. Arrivals that no front wrote down are added as failed."""
     folder = stage.folder
     with space_guard(folder):
-        spools = {
-            t: sorted(folder.glob(f"{t}-*.jsonl")) for t in ("requests", "spans", "pool_stats")
-        }
+        names = ("requests", "spans", "pool_stats")
+        spools = {name: sorted(folder.glob(f"{name}-*.jsonl")) for name in names}
         lost = folder / "requests-lost.jsonl"
         write_lost(stage.schedule, spools["requests"], lost, stage.start_us)
         export_spools(writer, "requests", [lost, *spools["requests"]])

@@ -1,7 +1,7 @@
 """One front: an operating-system process that plays its slice of the schedule, open loop.
 
-Arrivals start when they are due, whatever happened to those before. Commands come from the parent as
-JSON lines: `start`, `flags`, `drained`, `finish`. The process ends when its input ends.
+Arrivals start when they are due, whatever happened to those before. Commands come from the parent
+as JSON lines: `start`, `flags`, `drained`, `finish`. The process ends when its input ends.
 """
 
 from __future__ import annotations
@@ -26,6 +26,17 @@ from reference_engine.spool import RunClock, Spool, Trace
 from reference_engine.wallet import Gateway, Reply, Store, Wallet, counterparty_account
 
 IN_FLIGHT_MAX = 20_000
+_POOL_COUNTERS = (
+    "pool_max",
+    "pool_size",
+    "pool_available",
+    "requests_waiting",
+    "requests_num",
+    "requests_queued",
+    "requests_wait_ms",
+    "requests_errors",
+    "usage_ms",
+)
 
 
 class Front:
@@ -189,9 +200,7 @@ class Front:
     def pool_row(self) -> dict[str, int]:
         """The pool's counters of the second that ends now."""
         found = self.store.pool.pop_stats()
-        names = ("pool_max", "pool_size", "pool_available", "requests_waiting", "requests_num")
-        names += ("requests_queued", "requests_wait_ms", "requests_errors", "usage_ms")
-        row = {name: int(found.get(name, 0)) for name in names}
+        row = {name: int(found.get(name, 0)) for name in _POOL_COUNTERS}
         here = {"sampled_at": self.clock.now_us(), "front_id": self.number}
         return here | row | {"in_flight": len(self.tasks)}
 

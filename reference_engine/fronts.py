@@ -14,7 +14,7 @@ from runlog.errors import EnvironmentFault
 
 
 class Fronts:
-    """All front processes of one run. A stopped front is killed; a started one plays on from now."""
+    """All front processes of one run. A stopped one is killed; a started one plays on from now."""
 
     def __init__(
         self, scenario: Scenario, settings: dict[str, Any], folder: Path, guardian: Guardian

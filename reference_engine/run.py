@@ -1,4 +1,4 @@
-"""Runs a scenario: server, gateway, fronts and faults, then settlement, export and the run directory."""
+"""Runs a scenario: server, gateway, fronts, faults; then settlement, export, run directory."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -85,21 +86,23 @@ def run_scenario(
     disk or a child process fails.
     """
     _let_an_external_server_be(scenario, dsn)
-    with ExitStack() as stack:
+    with _orderly_end() as hold_signals, ExitStack() as stack:
         guardian = stack.enter_context(Guardian())
-        stack.enter_context(_uninterrupted_end())
         writer = stack.enter_context(RunWriter(out))
         guardian.watch_folder(writer.partial)
         with space_guard(Path(tempfile.gettempdir())):
             work = stack.enter_context(tempfile.TemporaryDirectory(prefix="walletlab-work-"))
         guardian.watch_folder(Path(work))
-        stage = _set_up(stack, scenario, Path(work), guardian, dsn, limits, data_folder, echo)
-        _play(stage)
-        echo("settling, exporting")
-        _settle(stage)
-        export_run(writer, stage)
-        writer.add_json(TRUTH, _truth(stage))
-        return writer.commit(_manifest(stage))
+        try:
+            stage = _set_up(stack, scenario, Path(work), guardian, dsn, limits, data_folder, echo)
+            _play(stage)
+            echo("settling, exporting")
+            _settle(stage)
+            export_run(writer, stage)
+            writer.add_json(TRUTH, _truth(stage))
+            return writer.commit(_manifest(stage))
+        finally:
+            hold_signals()
 
 
 def _let_an_external_server_be(scenario: Scenario, dsn: str | None) -> None:
@@ -113,13 +116,25 @@ def _let_an_external_server_be(scenario: Scenario, dsn: str | None) -> None:
 
 
 @contextlib.contextmanager
-def _uninterrupted_end() -> Iterator[None]:
-    """From here outwards a second Ctrl-C does not cut the cleaning up short."""
+def _orderly_end() -> Iterator[Callable[[], None]]:
+    """Gives a function that makes the process deaf to Ctrl-C and SIGTERM until this context ends.
+
+    Called before the cleaning up, so that a second Ctrl-C cannot cut it short.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    kept = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def hold() -> None:
+        for name in kept:
+            signal.signal(name, signal.SIG_IGN)
+
     try:
-        yield
+        yield hold
     finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        for name, handler in kept.items():
+            signal.signal(name, handler)
 
 
 def _set_up(
@@ -135,7 +150,8 @@ def _set_up(
     """Start everything but the load."""
     schedule = build_schedule(scenario)
     echo(f"{scenario.name}: {len(schedule)} arrivals in {scenario.duration_s:g} s, starting")
-    server = stack.enter_context(_server(scenario, dsn, data_folder, guardian))
+    server = _server(scenario, dsn, data_folder, guardian)
+    stack.enter_context(server)
     schema.create(server.dsn, server.schema)
     setup.fill(
         server.dsn,
@@ -256,10 +272,9 @@ def _script(
             "target": spec.target or fault.target,
             "parameters": fault.described(),
         }
-        script.append((spec.start_s, lambda f=fault, e=entry: _inject(stage, f, e, on)))
-        script.append((spec.end_s, lambda f=fault, e=entry: _heal(stage, f, e, on)))
-    for event in stage.scenario.events:
-        script.append((event.at_s, lambda e=event: _event(stage, e)))
+        script.append((spec.start_s, partial(_inject, stage, fault, entry, on)))
+        script.append((spec.end_s, partial(_heal, stage, fault, entry, on)))
+    script += [(event.at_s, partial(_event, stage, event)) for event in stage.scenario.events]
     return sorted(script, key=lambda item: item[0])
 
 
@@ -346,7 +361,7 @@ def _manifest(stage: Stage) -> Manifest:
             compression=clock.compression if clock else 1.0,
         ),
         arrivals=_arrivals(stage),
-        notes=stage.notes + [_settled_words(stage.settled)],
+        notes=[*stage.notes, _settled_words(stage.settled)],
     )
 
 

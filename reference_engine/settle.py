@@ -1,7 +1,7 @@
 """Settles operations whose gateway outcome is unknown, by asking the gateway; nothing is guessed.
 
-Runs after the drain of a run, and after a crash. A key that the gateway never saw is cancelled there
-first, so that no late charge can follow, and only then given up in the ledger.
+Runs after the drain of a run, and after a crash. A key that the gateway never saw is cancelled
+there first, so that no late charge can follow, and only then given up in the ledger.
 """
 
 from __future__ import annotations

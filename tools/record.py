@@ -1,7 +1,7 @@
 """Runs the recorded scenarios anew and puts the results into data/recorded (`make recorded`).
 
-The frozen runs are real output of the engine. After a change here, `make golden` brings the compared
-notebook outputs along.
+The frozen runs are real output of the engine. After a change here, `make golden` brings the
+compared notebook outputs along.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+
+import click
 
 from reference_engine.run import run_scenario
 from reference_engine.scenario import load_scenario
@@ -34,7 +36,7 @@ def record(name: str) -> Path:
     run_scenario(
         load_scenario(scenario, design=design),
         fresh,
-        echo=lambda message: print(f"{name}: {message}", file=sys.stderr, flush=True),
+        echo=lambda message: click.echo(f"{name}: {message}", err=True),
     )
     try:
         open_run(fresh).close()
@@ -54,7 +56,7 @@ def main() -> None:
         if name not in RUNS:
             sys.exit(f"no such recorded run: {name}; known: {', '.join(RUNS)}")
         try:
-            print(record(name))
+            click.echo(record(name))
         except LabError as error:
             sys.exit(str(error))
 

@@ -70,7 +70,8 @@ def _post_openings(connection: sa.Connection, amounts_jpy: list[int]) -> None:
         return
     connection.execute(
         sa.text(
-            "INSERT INTO transfers (transfer_id, debit_account_id, credit_account_id, amount_jpy, code) "
+            "INSERT INTO transfers "
+            "(transfer_id, debit_account_id, credit_account_id, amount_jpy, code) "
             f"SELECT nextval('operation_ids') * {LEGS}, {EXTERNAL_ID}, w, a, 'opening' "
             "FROM unnest(CAST(:wallets AS bigint[]), CAST(:amounts AS bigint[])) AS u (w, a)"
         ),

@@ -109,12 +109,23 @@ def _value(text: str) -> Any:
 
 
 def limits_of(regime: str, on: dt.date | None) -> dict[str, dict[str, int]] | None:
-    """Return the engine's limits in yen for a licence on a day; None for a scenario without one."""
+    """Return the engine's limits in yen for a licence on a day; None when there are none.
+
+    A cap on one transfer binds transfers between wallets; a cap on what a user may hold binds
+    whatever brings money into a wallet.
+    """
     if not regime:
         return None
-    from analysis.licenses import engine_limits
+    from analysis.licenses.limits import engine_limits
 
-    return engine_limits(regime, on or dt.datetime.now(dt.UTC).date())
+    found = engine_limits(regime, on or dt.datetime.now(dt.UTC).date())
+    limits: dict[str, dict[str, int]] = {}
+    if found["max_transfer_jpy"] is not None:
+        limits.setdefault("p2p_transfer", {})["per_transfer"] = found["max_transfer_jpy"]
+    if found["max_balance_jpy"] is not None:
+        for operation in ("p2p_transfer", "top_up"):
+            limits.setdefault(operation, {})["balance_cap"] = found["max_balance_jpy"]
+    return limits or None
 
 
 def _new_folder(name: str, design: str) -> Path:

@@ -1,0 +1,56 @@
+"""Settings of the embedded server, and what of a server's settings goes into the manifest."""
+
+from __future__ import annotations
+
+import psycopg
+
+# Durable on purpose: a wallet that may forget a commit is no wallet. The log is CSV, in a folder
+# not named "log"; lock waits are logged from 100 ms on, statements from 100 ms on.
+SETTINGS: dict[str, str] = {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "shared_buffers": "256MB",
+    "max_connections": "120",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "5min",
+    "logging_collector": "on",
+    "log_destination": "csvlog",
+    "log_directory": "server_log",
+    "log_filename": "server-%Y%m%d_%H%M%S",
+    "log_rotation_age": "0",
+    "log_rotation_size": "0",
+    "log_file_mode": "0644",
+    "log_timezone": "UTC",
+    "timezone": "UTC",
+    "log_lock_waits": "on",
+    "deadlock_timeout": "100ms",
+    "log_min_duration_statement": "100ms",
+    "log_checkpoints": "on",
+    "log_autovacuum_min_duration": "0",
+    "compute_query_id": "on",
+    "track_io_timing": "on",
+    "track_wal_io_timing": "on",
+    "track_activity_query_size": "4096",
+}
+
+# read back from the server for the manifest
+SHOWN = (
+    *(k for k in SETTINGS if k not in ("log_filename", "log_file_mode")),
+    "server_version",
+    "wal_sync_method",
+    "wal_level",
+    "data_checksums",
+    "synchronous_standby_names",
+    "default_transaction_isolation",
+)
+
+
+def read_settings(dsn: str) -> dict[str, str]:
+    """Return the settings of the server at `dsn` that matter for a run, as it shows them."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY(%s) ORDER BY 1",
+            [list(SHOWN)],
+        ).fetchall()
+    return dict(rows)
