@@ -24,6 +24,7 @@ _LOG_COLUMNS = TABLES["pg_log"].column_names
 _LOG_NUMBERS = {"process_id", "session_line_num", "internal_query_pos", "query_pos", "leader_pid"}
 _LOG_ZERO_IS_NULL = {"transaction_id", "query_id"}
 _LOG_TIMES = {"log_time", "session_start_time"}
+_LOG_TEXT_MAX = 8_000
 _LOG_SQL = {"internal_query", "query"}
 
 
@@ -134,6 +135,7 @@ def read_csvlogs(csvlogs: Sequence[Path]) -> Iterator[dict[str, Any]]:
     A last record cut off by a crash is left out.
     """
     for path in csvlogs:
+        csv.field_size_limit(1 << 30)  # a bulk statement is logged whole
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
             for fields in csv.reader(file):
                 if len(fields) >= len(_LOG_COLUMNS):
@@ -142,7 +144,8 @@ def read_csvlogs(csvlogs: Sequence[Path]) -> Iterator[dict[str, Any]]:
 
 def _log_record(fields: list[str]) -> dict[str, Any]:
     record: dict[str, Any] = {}
-    for name, text in zip(_LOG_COLUMNS, fields, strict=False):
+    for name, whole in zip(_LOG_COLUMNS, fields, strict=False):
+        text = whole[:_LOG_TEXT_MAX]
         if text == "":
             record[name] = None
         elif name in _LOG_TIMES:
