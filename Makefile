@@ -32,7 +32,7 @@ test: setup  ## Run every check: lint, types, unit, engine, notebooks, command l
 	@$(BIN)/python -m pytest $(NBVAL) $(PYTEST_ARGS)
 
 lab: setup  ## Open JupyterLab on the notebooks
-	@$(BIN)/jupyter lab --notebook-dir notebooks $(LAB_ARGS)
+	@$(BIN)/jupyter lab --notebook-dir notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 lint: setup  ## ruff on code and notebooks, and proof that notebooks are stripped
 	@$(BIN)/ruff check .

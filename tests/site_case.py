@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import importlib.util
 import json
+import os
 import shutil
 import tempfile
 from functools import cache
@@ -31,7 +32,12 @@ def recorded_site() -> Site:
     folder = Path(tempfile.mkdtemp(prefix="site-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     pages = unique(site_pages(recorded_runs()))
-    return build(pages, folder / "reports", subtitle="Recorded runs.")
+    before = Path.cwd()
+    os.chdir(folder)  # the notebooks must not care where they are started
+    try:
+        return build(pages, folder / "reports", subtitle="Recorded runs.")
+    finally:
+        os.chdir(before)
 
 
 def figures_of(report: Path) -> int:

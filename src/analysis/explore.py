@@ -51,7 +51,7 @@ def columns_of(table: str) -> pd.DataFrame:
 
 def frame_of(run: Run, table: str, limit: int = 1_000_000) -> pd.DataFrame:
     """Return the rows of a table, all columns, in the order of its key; at most `limit` rows."""
-    key = ", ".join(_table(table).key)
+    key = ", ".join(f'"{name}"' for name in _table(table).key)
     sql = f"SELECT * FROM {_table(table).name} ORDER BY {key} LIMIT $limit"
     return run.connection.execute(sql, {"limit": limit}).df()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,9 +108,9 @@ def _validate(runs: Sequence[Path]) -> None:
 
 def _run_live() -> dict[str, Path]:
     """Run the site's scenarios, one after the other: they measure, so nothing else may run."""
-    from reference_engine.run import run_scenario
-
+    from analysis.cli.run import limits_of
     from analysis.report.site import SITE_RUNS
+    from reference_engine.run import run_scenario
     from reference_engine.scenario import load_scenario
 
     stamp = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}"
@@ -118,7 +119,13 @@ def _run_live() -> dict[str, Path]:
         click.echo(f"run {number}/{len(SITE_RUNS)}: {name}", err=True)
         loaded = load_scenario(scenario, design=design)
         folder = paths.runs() / f"{name}-{stamp}"
-        made[name] = run_scenario(loaded, folder, echo=lambda line: click.echo(line, err=True))
+        made[name] = run_scenario(
+            loaded,
+            folder,
+            dsn=os.environ.get("DATABASE_URL") or None,
+            limits=limits_of(loaded.license.regime, loaded.license.on),
+            echo=lambda line: click.echo(f"  {line}", err=True),
+        )
     return made
 
 
