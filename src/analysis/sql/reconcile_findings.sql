@@ -42,6 +42,8 @@ WITH joined AS (
       WHEN done AND refunded_jpy > 0 THEN 'refunded'
       WHEN done AND told <> 'approved' THEN 'paid_but_told_otherwise'
       WHEN done THEN 'agrees'
+      WHEN told = 'approved' AND captured_jpy = 0 AND card_jpy = 0 AND returned_jpy > 0
+        AND ledger_first_at IS NOT NULL THEN 'refunded'
       WHEN told = 'approved' THEN 'approved_but_unpaid'
       WHEN captured_jpy = 0 AND card_jpy > 0 THEN 'credited_but_uncaptured'
       WHEN captured_jpy > 0 AND parked_jpy > 0 THEN 'card_part_in_balance'

@@ -6,7 +6,7 @@
 WITH payments AS (
   SELECT idempotency_key, wallet_id, asked_jpy, card_jpy AS part_jpy,
     row_number() OVER (PARTITION BY wallet_id, asked_jpy, card_jpy ORDER BY idempotency_key) AS turn
-  FROM findings WHERE finding = 'refunded'
+  FROM findings WHERE finding = 'refunded' AND done
 ), refunds AS (
   SELECT idempotency_key, wallet_id, asked_jpy, -card_jpy AS part_jpy,
     row_number() OVER (PARTITION BY wallet_id, asked_jpy, card_jpy ORDER BY idempotency_key) AS turn
