@@ -7,6 +7,7 @@ never passes for a run, and the next writer of the same name removes it.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import json
@@ -25,6 +26,8 @@ from runlog.errors import BadData, EnvironmentFault, UsageFault
 from runlog.manifest import Manifest, TableFile
 from runlog.schema import MANIFEST, TABLES, Table
 
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -72,17 +75,21 @@ def _environment(code: int | None, text: str, path: Path) -> EnvironmentFault:
 class RunWriter:
     """Context manager that builds one run directory; `commit()` makes it visible.
 
+    With `replace=True` an existing run is read while its successor is written beside it, and gives
+    way to it in one step at the commit: there is always one whole run under the name.
+
     Raises UsageFault when the target exists, EnvironmentFault when it cannot be written.
     """
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, *, replace: bool = False) -> None:
         self.out = out
+        self.replace = replace
         self.partial = out.with_name(f"{out.name}.partial-{os.getpid()}")
         self.connection = connect()
         self._tables: dict[str, TableFile] = {}
 
     def __enter__(self) -> RunWriter:
-        if self.out.exists():
+        if self.out.exists() and not self.replace:
             todo = "choose another --out, or remove it first; a run is never overwritten"
             raise UsageFault("output exists", self.out, todo)
         with space_guard(self.out):
@@ -99,6 +106,11 @@ class RunWriter:
     ) -> None:
         self.connection.close()
         shutil.rmtree(self.partial, ignore_errors=True)
+
+    @property
+    def tables(self) -> dict[str, TableFile]:
+        """The tables written so far."""
+        return dict(self._tables)
 
     def add(self, table_name: str, query: str, parameters: list[Any] | None = None) -> int:
         """Write one table from a query on `self.connection`; return its rows.
@@ -120,6 +132,31 @@ class RunWriter:
             except (duckdb.ConversionException, duckdb.BinderException) as error:
                 what = str(error).splitlines()[0]
                 raise BadData(f"table {table.name} does not fit the contract", what) from error
+            _sync(target)
+        rows = self.connection.execute(
+            f"SELECT count(*) FROM read_parquet('{_quoted(target)}')"
+        ).fetchall()[0][0]
+        self._tables[table.name] = TableFile(rows=rows, sha256=sha256_of(target))
+        return int(rows)
+
+    def adopt(self, table_name: str, path: Path) -> int:
+        """Take a finished Parquet file as one table, as it is; return its rows.
+
+        For tables too large to sort: rows keep their order, columns must be the contract's. A file
+        in the partial folder is moved, another is copied.
+        """
+        table = TABLES[table_name]
+        source = f"read_parquet('{_quoted(path)}')"
+        found = self.connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+        wanted = [(c.name, c.type) for c in table.columns]
+        if [(r[0], r[1]) for r in found] != wanted:
+            raise BadData(f"table {table.name} does not fit the contract", path.name)
+        target = self.partial / f"{table.name}.parquet"
+        with space_guard(self.out):
+            if path.is_relative_to(self.partial):
+                path.rename(target)
+            else:
+                shutil.copyfile(path, target)
             _sync(target)
         rows = self.connection.execute(
             f"SELECT count(*) FROM read_parquet('{_quoted(target)}')"
@@ -150,9 +187,30 @@ class RunWriter:
             path.write_text(complete.model_dump_json(indent=1) + "\n", "utf-8")
             _sync(path)
             _sync(self.partial)
-            self.partial.rename(self.out)
+            if self.replace and self.out.exists():
+                _exchange(self.partial, self.out)
+            else:
+                self.partial.rename(self.out)
             _sync(self.out.parent)
         return self.out
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """Let `new` and `old` change names; in one step where the system can (Linux).
+
+    Elsewhere the old run is moved aside first; a writer killed between the two steps leaves it
+    under `<name>.before-<pid>`.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    exchange = getattr(libc, "renameat2", None)
+    if exchange is not None:
+        names = (ctypes.c_char_p(os.fsencode(new)), ctypes.c_char_p(os.fsencode(old)))
+        if exchange(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
+            return
+    aside = old.with_name(f"{old.name}.before-{os.getpid()}")
+    old.rename(aside)
+    new.rename(old)
+    aside.rename(new)
 
 
 def _order(table: Table) -> str:

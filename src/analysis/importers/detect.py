@@ -1,0 +1,70 @@
+"""Tells the format of a log from its first lines."""
+
+from __future__ import annotations
+
+import orjson
+
+from analysis.importers.csvlog import RECORD_START
+from analysis.importers.pgbouncer import looks_like_pgbouncer
+from analysis.importers.prefix import RDS, best_prefix, compiled
+from analysis.importers.sources import Source, read_head
+from analysis.importers.syslog import looks_like_syslog
+
+FORMATS = ("csv", "json", "stderr", "syslog", "rds", "cloudsql", "pgbouncer")
+_SAMPLE_BYTES = 256 * 1024
+
+
+def detect(source: Source, wanted: str, prefix: str | None) -> None:
+    """Set `format` and `prefix` of a source; the format is "" when nothing in it is recognised.
+
+    `wanted` is one of FORMATS or "auto"; `prefix` a log_line_prefix or None.
+    """
+    head = read_head(source, _SAMPLE_BYTES).decode("utf-8", "replace")
+    lines = [line.rstrip("\r") for line in head.split("\n")[:2000]]
+    source.format = wanted if wanted != "auto" else _format_of(lines, prefix)
+    if source.format in ("stderr", "rds", "syslog", "cloudsql"):
+        source.prefix = prefix if prefix is not None else _prefix_for(source.format, lines)
+
+
+def _format_of(lines: list[str], prefix: str | None) -> str:
+    text = [line for line in lines if line.strip()]
+    if not text:
+        return ""
+    if text[0].lstrip()[:1] == "[" and any('"textPayload"' in line for line in text):
+        return "cloudsql"
+    votes = {
+        "csv": sum(1 for line in text if RECORD_START.match(line)),
+        "json": sum(1 for line in text if line[:1] == "{" and '"error_severity"' in line),
+        "cloudsql": sum(1 for line in text if line[:1] == "{" and '"textPayload"' in line),
+        "syslog": sum(1 for line in text if looks_like_syslog(line)),
+        "pgbouncer": sum(1 for line in text if looks_like_pgbouncer(line)),
+    }
+    best = max(votes, key=lambda name: votes[name])
+    if votes[best]:
+        return best
+    found = prefix if prefix is not None else best_prefix(lines)
+    if found is None or not any(compiled(found).match(line) for line in text):
+        return ""
+    return "rds" if found == RDS else "stderr"
+
+
+def _prefix_for(kind: str, lines: list[str]) -> str:
+    if kind == "cloudsql":
+        lines = [line for entry in lines for line in _payloads(entry)]
+    if kind == "syslog":
+        return ""
+    found = best_prefix(lines)
+    return found if found is not None else RDS if kind == "rds" else ""
+
+
+def _payloads(entry: str) -> list[str]:
+    """Text of one Cloud Logging entry, whether a line of its own or a line of a pretty array."""
+    stripped = entry.strip().rstrip(",")
+    if stripped.startswith('"textPayload":'):
+        stripped = "{" + stripped + "}"
+    try:
+        content = orjson.loads(stripped)
+    except orjson.JSONDecodeError:
+        return []
+    payload = content.get("textPayload") if isinstance(content, dict) else None
+    return payload.split("\n") if isinstance(payload, str) else []

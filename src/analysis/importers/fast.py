@@ -1,0 +1,175 @@
+"""The fast way through undamaged csvlog and jsonlog: DuckDB's own readers, proved by a recount.
+
+A file (or a slice of whole records of one) is taken only as a whole: when a single row is not a
+valid record, or the number of rows is not the number of records that an independent count finds,
+nothing of it is kept and the careful reader has its turn.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from analysis.importers.csvlog import COLUMN_COUNTS
+from analysis.importers.jsonlog import KEYS
+from analysis.importers.sinks import FIELDS
+from analysis.importers.sources import MAX_LINE_BYTES, Source, broken_archive, opened
+from analysis.importers.zones import refuse_ambiguous
+from analysis.sql import load
+
+SLICE_BYTES = 64 * 1024 * 1024
+_BLOCK = 4 * 1024 * 1024
+_START = re.compile(rb"\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? [\w+/:-]{1,20},")
+
+
+def count_records(path: Path, *, quoted: bool) -> tuple[int, int, bool]:
+    """Count newlines outside quotes and newlines in all; True when the file ends a whole record.
+
+    With `quoted=False` (JSON lines) every newline ends a record. This counts bytes and knows
+    nothing of the reader it checks.
+    """
+    records = newlines = 0
+    inside = False
+    last = b""
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            data = np.frombuffer(block, dtype=np.uint8)
+            ends = np.flatnonzero(data == 10)
+            newlines += len(ends)
+            if quoted:
+                quotes = np.flatnonzero(data == 34)
+                parity = np.searchsorted(quotes, ends) + inside
+                records += int(np.count_nonzero(parity % 2 == 0))
+                inside = bool((inside + len(quotes)) % 2)
+            else:
+                records += len(ends)
+            last = block[-1:]
+    return records, newlines, not inside and last == b"\n"
+
+
+def take_whole(
+    con: duckdb.DuckDBPyConnection, path: Path, kind: str, columns: int, target: Path
+) -> tuple[int, int] | None:
+    """Turn a whole undamaged file into a Parquet part: (records, lines); None if damaged."""
+    with ThreadPoolExecutor(1) as pool:
+        counted = pool.submit(count_records, path, quoted=kind == "csv")
+        try:
+            con.execute(f"CREATE OR REPLACE TEMP VIEW raw_log AS {_reader(path, kind, columns)}")
+            names = ", ".join(f'"{c}"' for c in FIELDS)
+            con.execute(
+                f"COPY (SELECT {names} FROM ({load('duckdb/import_pg_log_typed')}) "
+                "WHERE CASE WHEN fault IS NULL THEN TRUE ELSE error(fault) END) "
+                f"TO '{_quoted(target)}' (FORMAT parquet, COMPRESSION zstd)"
+            )
+        except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+            target.unlink(missing_ok=True)
+            refuse_ambiguous(str(error), path.name)
+            return None
+    records, newlines, whole = counted.result()
+    rows = con.execute(f"SELECT count(*) FROM read_parquet('{_quoted(target)}')").fetchall()[0][0]
+    if rows != records or not whole:
+        target.unlink(missing_ok=True)
+        return None
+    return records, newlines
+
+
+def columns_of(head: bytes) -> int:
+    """Return the number of columns of the first whole csvlog record in `head`, 0 for none."""
+    import csv
+
+    try:
+        for row in csv.reader(head.decode("utf-8", "replace").splitlines(keepends=True)):
+            return len(row) if len(row) in COLUMN_COUNTS else 0
+    except csv.Error:
+        pass
+    return 0
+
+
+def slices(source: Source, kind: str, folder: Path) -> Iterator[tuple[Path | None, int, int]]:
+    """Cut what is new of a file into temporary files of whole records: (path, offset, bytes).
+
+    A slice ends where a record ends, as far as quotes tell; in a damaged region it ends at a
+    line end, and the careful reader sorts it out. Where a line is longer than a slice, or an archive
+    breaks off, the path is None: read on carefully from that offset.
+    """
+    path = folder / "slice"
+    offset, kept = source.start, b""
+    with opened(source, source.start) as stream:
+        while True:
+            try:
+                block = stream.read(SLICE_BYTES)
+            except broken_archive():
+                yield None, offset, 0
+                return
+            data = kept + block
+            if not data:
+                return
+            last = len(block) < SLICE_BYTES
+            end = len(data) if last else _cut(data, kind)
+            if not end:
+                yield None, offset, 0
+                return
+            path.write_bytes(data[:end])
+            yield path, offset, end
+            offset, kept = offset + end, data[end:]
+            if last:
+                return
+
+
+def _cut(data: bytes, kind: str) -> int:
+    """Return where the last whole record of a block ends, 0 for nowhere."""
+    line_end = data.rfind(b"\n") + 1
+    if kind != "csv":
+        return line_end
+    low = max(0, len(data) - MAX_LINE_BYTES)
+    starts = [m.start() + 1 for m in _START.finditer(data, low)]
+    for start in reversed(starts[-50:]):
+        if data.count(b'"', 0, start) % 2 == 0:
+            return start
+    return starts[-1] if starts else line_end
+
+
+def _reader(path: Path, kind: str, columns: int) -> str:
+    if kind == "json":
+        keys = ", ".join(f"{_text(key)}: 'VARCHAR'" for key in _JSON_KEYS)
+        renamed = ", ".join(f'"{key}" AS "{column}"' for column, key in KEYS.items())
+        return (
+            f"SELECT {renamed}, "
+            "remote_host || coalesce(':' || remote_port, '') AS connection_from, "
+            "func_name || ', ' || file_name || ':' || file_line_num AS location, "
+            f"{_NOWHERE} "
+            f"FROM read_json('{_quoted(path)}', format='newline_delimited', columns={{{keys}}}, "
+            f"maximum_object_size={MAX_LINE_BYTES}, compression='none')"
+        )
+    names = FIELDS[:columns]
+    listed = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
+    missing = "".join(f", NULL AS {name}" for name in FIELDS[columns:])
+    return (
+        f"SELECT *{missing}, {_NOWHERE} "
+        f"FROM read_csv('{_quoted(path)}', auto_detect=false, header=false, "
+        f"delim=',', quote='\"', escape='\"', new_line='\\n', columns={{{listed}}}, "
+        f"all_varchar=true, max_line_size={MAX_LINE_BYTES}, strict_mode=true, compression='none')"
+    )
+
+
+# the parallel readers tell no place of a record; an undamaged file needs none
+_NOWHERE = (
+    "NULL::BIGINT AS source_index, NULL::BIGINT AS source_offset, "
+    "NULL::BIGINT AS source_line, NULL::BIGINT AS source_lines"
+)
+_JSON_KEYS = (
+    *KEYS.values(), "remote_host", "remote_port", "func_name", "file_name", "file_line_num"
+)  # fmt: skip
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -1,0 +1,224 @@
+"""Puts the parts of an import together: one pg_log without duplicates, one rejects table."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.importers.previous import REJECTS, Previous
+from analysis.importers.sinks import FIELDS, PLACE, Sink
+from analysis.importers.sources import Source
+from analysis.importers.zones import refuse_ambiguous
+from analysis.sql import load
+from runlog.schema import TABLES
+from runlog.writer import RunWriter
+
+_REJECT_COLUMNS = (
+    "{file: 'VARCHAR', byte_offset: 'BIGINT', line: 'BIGINT', lines: 'BIGINT', "
+    "reason: 'VARCHAR', text: 'VARCHAR'}"
+)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the finished tables hold."""
+
+    records: int
+    start: dt.datetime
+    end: dt.datetime
+    rejects: Counter[str]
+    other_language: int
+
+
+class Parts:
+    """The Parquet files of one import before they become one; all in a folder that is removed."""
+
+    def __init__(self, writer: RunWriter, previous: Previous) -> None:
+        self.writer, self.previous = writer, previous
+        self.folder = writer.partial / "staging"
+        self.folder.mkdir()
+        self.paths: list[Path] = []
+        self.files: list[tuple[int, str]] = []
+        self.careful = 0
+        self._number = 0
+
+    def next_path(self, source: Source) -> Path:
+        """Return a fresh path for a part of this source."""
+        self._number += 1
+        self.files.append((self._number, source.name))
+        return self.folder / f"part-{self._number:06d}.parquet"
+
+    def keep(self, path: Path) -> None:
+        self.paths.append(path)
+
+    def add_careful(self, sink: Sink) -> None:
+        """Type the records that the careful readers found; with their faults, for the rejects."""
+        names = [*PLACE, *FIELDS]
+        listed = ", ".join(f"'{n}': '{'BIGINT' if n in PLACE else 'VARCHAR'}'" for n in names)
+        for path in sink.records:
+            self._number += 1
+            target = self.folder / f"part-{self._number:06d}.parquet"
+            con = self.writer.connection
+            con.execute(
+                "CREATE OR REPLACE TEMP VIEW raw_log AS SELECT * FROM read_csv("
+                f"{_text(path)}, auto_detect=false, header=false, delim=',', quote='\"', "
+                f"escape='\"', new_line='\\n', columns={{{listed}}}, max_line_size=34000000)"
+            )
+            con.execute(
+                f"COPY ({load('duckdb/import_pg_log_typed')}) TO {_text(target)} "
+                "(FORMAT parquet, COMPRESSION zstd)"
+            )
+            path.unlink()
+            self.careful += 1
+            self.paths.append(target)
+
+    def refuse_ambiguous(self) -> None:
+        """Raise BadData when some record's time zone may mean several."""
+        self._view()
+        faults = self.writer.connection.execute(
+            "SELECT DISTINCT fault FROM parts WHERE fault LIKE 'time stamp cannot be read: %' "
+            "ORDER BY ALL LIMIT 1000"
+        ).fetchall()
+        for (fault,) in faults:
+            refuse_ambiguous(fault, "the logs")
+
+    def remove(self) -> None:
+        """Remove everything temporary from the run that is being written."""
+        shutil.rmtree(self.folder)
+        shutil.rmtree(self.writer.partial / "scratch", ignore_errors=True)
+
+    def _view(self) -> None:
+        """Make the view `parts`: the earlier run's records first, then each part in order."""
+        con = self.writer.connection
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE reread (session_id VARCHAR, session_line_num BIGINT)"
+        )
+        if self.previous.reread:
+            con.executemany("INSERT INTO reread VALUES (?, ?)", self.previous.reread)
+        place = ", ".join(f"{name} BIGINT" for name in PLACE)
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE no_parts "
+            f"({TABLES['pg_log'].ddl}, fault VARCHAR, {place}, part BIGINT, part_row BIGINT)"
+        )
+        selects = ["SELECT * FROM no_parts"]
+        before = self.previous.table("pg_log")
+        if before is not None:
+            selects.append(
+                "SELECT * REPLACE (0 AS part), file_row_number AS part_row "
+                f"FROM (SELECT *, 0 AS part, file_row_number FROM read_parquet({_text(before)}, "
+                "file_row_number=true)) ANTI JOIN reread USING (session_id, session_line_num)"
+            )
+        if self.paths:
+            listed = ", ".join(_text(p) for p in self.paths)
+            selects.append(
+                "SELECT * EXCLUDE (filename, file_row_number), file_row_number AS part_row, "
+                "regexp_extract(filename, 'part-(\\d+)\\.parquet$', 1)::BIGINT AS part "
+                f"FROM read_parquet([{listed}], union_by_name=true, filename=true, "
+                "file_row_number=true)"
+            )
+        con.execute(f"CREATE OR REPLACE TEMP VIEW parts AS {' UNION ALL BY NAME '.join(selects)}")
+
+
+def write_tables(parts: Parts, sink: Sink, sources: list[Source]) -> Written:
+    """Write pg_log, rejects and what else the records tell; carry over the earlier run's tables."""
+    con, writer = parts.writer.connection, parts.writer
+    con.execute(f"CREATE TEMP TABLE losers AS {load('duckdb/import_pg_log_losers')}")
+    losers = con.execute("SELECT count(*) FROM losers").fetchall()[0][0]
+    rejects = _write_rejects(parts, sink, sources)
+    _write_counters(parts)
+    whole = len(parts.paths) == 1 and not parts.careful and not parts.previous.table("pg_log")
+    if whole and not losers:
+        target = parts.paths[0]
+    else:
+        target = parts.folder / "merged.parquet"
+        _write_merged(parts, target, bool(losers))
+    records = writer.adopt("pg_log", target)
+    for name in parts.previous.manifest.tables if parts.previous.manifest else {}:
+        if name not in writer.tables:
+            path = parts.previous.table(name)
+            assert path is not None
+            writer.adopt(name, path)
+    table = f"read_parquet({_text(writer.partial / 'pg_log.parquet')})"
+    start, end, other = con.execute(
+        "SELECT epoch_us(min(log_time)), epoch_us(max(log_time)), count(*) FILTER ("
+        "error_severity NOT IN ('LOG', 'ERROR', 'FATAL', 'PANIC', 'WARNING', 'NOTICE', 'INFO', "
+        "'NOISE') AND error_severity NOT LIKE 'DEBUG%') "
+        f"FROM {table}"
+    ).fetchall()[0]
+    return Written(records, _instant(start), _instant(end), rejects, other)
+
+
+def _write_merged(parts: Parts, target: Path, losers: bool) -> None:
+    columns = ", ".join(f'"{c}"' for c in FIELDS)
+    without = "ANTI JOIN losers USING (part, part_row)" if losers else ""
+    parts.writer.connection.execute(
+        f"COPY (SELECT {columns} FROM parts {without} WHERE fault IS NULL) "
+        f"TO {_text(target)} (FORMAT parquet, COMPRESSION zstd)"
+    )
+
+
+def _write_rejects(parts: Parts, sink: Sink, sources: list[Source]) -> Counter[str]:
+    con = parts.writer.connection
+    con.execute(
+        f"CREATE TEMP VIEW set_aside AS SELECT * FROM read_json({_text(sink.rejects)}, "
+        f"format='newline_delimited', columns={_REJECT_COLUMNS})"
+        if sink.rejects.stat().st_size
+        else "CREATE TEMP TABLE set_aside (file VARCHAR, byte_offset BIGINT, line BIGINT, "
+        "lines BIGINT, reason VARCHAR, text VARCHAR)"
+    )
+    con.execute("CREATE TEMP TABLE part_files (part BIGINT, file VARCHAR)")
+    con.execute("CREATE TEMP TABLE source_files (source_index BIGINT, file VARCHAR)")
+    if parts.files:
+        con.executemany("INSERT INTO part_files VALUES (?, ?)", parts.files)
+    if sources:
+        con.executemany(
+            "INSERT INTO source_files VALUES (?, ?)", [(s.index, s.name) for s in sources]
+        )
+    query = load("duckdb/import_rejects")
+    before = parts.previous.rejects()
+    if before is not None:
+        con.execute("CREATE TEMP TABLE read_again (file VARCHAR, from_line BIGINT)")
+        again = list(parts.previous.reread_from.items())
+        if again:
+            con.executemany("INSERT INTO read_again VALUES (?, ?)", again)
+        query = (
+            f"SELECT r.* FROM read_parquet({_text(before)}) AS r LEFT JOIN read_again AS a "
+            "ON a.file = r.file AND r.line >= a.from_line WHERE a.file IS NULL "
+            f"UNION ALL BY NAME ({query})"
+        )
+    target = parts.writer.partial / REJECTS
+    con.execute(
+        f"COPY (SELECT * FROM ({query}) ORDER BY file, line, byte_offset, reason, text) "
+        f"TO {_text(target)} (FORMAT parquet, COMPRESSION zstd)"
+    )
+    counted = con.execute(
+        f"SELECT reason, sum(lines)::BIGINT FROM read_parquet({_text(target)}) "
+        "GROUP BY reason ORDER BY 2 DESC, 1"
+    ).fetchall()
+    return Counter(dict(counted))
+
+
+def _write_counters(parts: Parts) -> None:
+    """Write pgBouncer's statistics into pg_counters, beside those that the earlier run has."""
+    con = parts.writer.connection
+    query = load("duckdb/import_pgbouncer_counters")
+    if not con.execute(f"SELECT 1 FROM ({query}) LIMIT 1").fetchall():
+        return
+    before = parts.previous.table("pg_counters")
+    if before is not None:
+        query = (
+            f"SELECT * FROM read_parquet({_text(before)}) WHERE view <> 'pgbouncer_stats' "
+            f"UNION ALL BY NAME ({query})"
+        )
+    parts.writer.add("pg_counters", query)
+
+
+def _instant(micros: int | None) -> dt.datetime:
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=micros or 0)
+
+
+def _text(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

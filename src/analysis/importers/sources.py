@@ -1,0 +1,239 @@
+"""Opens log files, compressed or not, and reads them line by line with a limit on everything."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import io
+import lzma
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, cast
+
+from runlog.errors import BadData, UsageFault
+
+MAX_LINE_BYTES = 16 * 1024 * 1024  # a longer line or record is set aside as a reject
+HEAD_BYTES = 4096
+_MAGIC = {
+    b"\x1f\x8b": "gz",
+    b"\x28\xb5\x2f\xfd": "zst",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"BZh": "bz2",
+    b"\xfd7zXZ\x00": "xz",
+}
+
+
+class Line(NamedTuple):
+    """One physical line: where it starts, its number (from 1), its bytes without newline."""
+
+    offset: int
+    number: int
+    data: bytes
+    size: int  # bytes up to and with the newline
+    ended: bool  # False for a last line without newline
+    too_long: bool
+
+
+@dataclass
+class Source:
+    """One log file of an import, and what became of its lines (kept in the manifest).
+
+    `lines` = `record_lines` + `rejected_lines`; `start` and `start_line` say where this import
+    began when an earlier one had read the file up to there; `base` is the place of the path's first
+    byte in the log when the path is a slice of it.
+    """
+
+    path: Path
+    index: int
+    label: str = ""
+    mark: str = ""
+    base: int = 0
+    compression: str = ""
+    format: str = ""
+    prefix: str = ""
+    start: int = 0
+    start_line: int = 0
+    bytes_read: int = 0
+    lines: int = 0
+    record_lines: int = 0
+    rejected_lines: int = 0
+    records: int = 0
+    repaired: int = 0
+    head_sha256: str = ""
+    head_bytes: int = 0
+    unfinished: dict[str, Any] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.label or self.path.name
+
+    def entry(self) -> dict[str, Any]:
+        """Return what the manifest keeps: enough to read only what is new next time."""
+        return {
+            "file": self.name,
+            "format": self.format,
+            "compression": self.compression,
+            "prefix": self.prefix,
+            "head_sha256": self.head_sha256,
+            "head_bytes": self.head_bytes,
+            "mark": self.mark,
+            "bytes": self.bytes_read,
+            "lines": self.start_line + self.lines,
+            "records": self.records,
+            "record_lines": self.record_lines,
+            "rejected_lines": self.rejected_lines,
+            "repaired_lines": self.repaired,
+            "unfinished": self.unfinished,
+        }
+
+
+def find_files(paths: list[Path]) -> list[Path]:
+    """Return the files meant: a folder stands for the files in it, by name.
+
+    Raises UsageFault for what is not there, BadData for a folder without files.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.is_file())
+            if not inside:
+                raise BadData("empty folder", path, "give log files, or the folder that holds them")
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise UsageFault("no such log file", path, "give files or folders that exist")
+    return found
+
+
+def describe(path: Path, index: int) -> Source:
+    """Return a Source with compression and fingerprint set."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(6)
+    except OSError as error:
+        raise BadData("cannot read log file", path, str(error.strerror)) from error
+    source = Source(path, index)
+    source.compression = next((n for m, n in _MAGIC.items() if magic.startswith(m)), "")
+    head = read_head(source, HEAD_BYTES)
+    source.head_bytes, source.head_sha256 = len(head), hashlib.sha256(head).hexdigest()
+    source.mark = source.head_sha256[:8]
+    return source
+
+
+def read_head(source: Source, size: int) -> bytes:
+    """Return up to `size` first bytes of the content; what can be read of a broken archive."""
+    parts, missing = [], size
+    with opened(source) as stream:
+        while missing > 0:
+            try:
+                part = stream.read(missing)
+            except broken_archive():
+                break
+            if not part:
+                break
+            parts.append(part)
+            missing -= len(part)
+    return b"".join(parts)
+
+
+@contextmanager
+def opened(source: Source, start: int = 0) -> Iterator[BinaryIO]:
+    """Open the file decompressed, at byte `start` of its content."""
+    with source.path.open("rb") as raw:
+        stream = _decompressed(raw, source.compression)
+        if start and not source.compression:
+            stream.seek(start)
+        missing = start if source.compression else 0
+        while missing > 0:
+            skipped = len(stream.read(min(missing, 1 << 20)))
+            if not skipped:
+                break
+            missing -= skipped
+        yield stream
+
+
+def _decompressed(raw: BinaryIO, compression: str) -> BinaryIO:
+    if compression == "gz":
+        return cast(BinaryIO, io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20))
+    if compression == "zst":
+        import zstandard
+
+        reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(
+            raw, read_across_frames=True
+        )
+        return cast(BinaryIO, io.BufferedReader(reader, 1 << 20))
+    if compression == "lz4":
+        import lz4.frame
+
+        return cast(BinaryIO, io.BufferedReader(lz4.frame.open(raw), 1 << 20))
+    if compression == "bz2":
+        return cast(BinaryIO, bz2.open(raw))
+    if compression == "xz":
+        return cast(BinaryIO, lzma.open(raw))
+    return raw
+
+
+def broken_archive() -> tuple[type[BaseException], ...]:
+    """Return what the decompressors raise for an archive that is cut off or damaged."""
+    import zlib
+
+    import zstandard
+
+    return (EOFError, OSError, zlib.error, lzma.LZMAError, zstandard.ZstdError, RuntimeError)
+
+
+def read_lines(source: Source) -> Iterator[Line]:
+    """Yield the physical lines from `source.start`; counts lines and bytes into the source.
+
+    A line over the limit is skipped over and yielded with its first bytes and `too_long`. An
+    archive that breaks off ends the lines there, with a note.
+    """
+    broken = broken_archive() if source.compression else ()
+    with opened(source, source.start - source.base) as stream:
+        offset, number = source.start, source.start_line
+        while True:
+            try:
+                data, size, ended, too_long = _one_line(stream)
+            except broken as error:
+                source.notes.append(f"{source.name}: the archive breaks off ({error})")
+                break
+            if not size:
+                break
+            number += 1
+            source.lines += 1
+            source.bytes_read = offset + size
+            yield Line(offset, number, data, size, ended, too_long)
+            offset += size
+    source.bytes_read = max(source.bytes_read, source.start)
+
+
+def _one_line(stream: BinaryIO) -> tuple[bytes, int, bool, bool]:
+    data = stream.readline(MAX_LINE_BYTES)
+    size, ended = len(data), data.endswith(b"\n")
+    if size < MAX_LINE_BYTES or ended:
+        return data.rstrip(b"\n").removesuffix(b"\r"), size, ended, False
+    while not ended:
+        more = stream.readline(1 << 20)
+        if not more:
+            break
+        size += len(more)
+        ended = more.endswith(b"\n")
+    return data[:HEAD_BYTES], size, ended, True
+
+
+def as_text(source: Source, line: Line) -> str:
+    """Return the line as text; what is no UTF-8 and NUL become U+FFFD, counted as repaired."""
+    try:
+        text = line.data.decode("utf-8")
+    except UnicodeDecodeError:
+        source.repaired += 1
+        return line.data.decode("utf-8", "replace").replace("\0", "\ufffd")
+    if "\0" in text:
+        source.repaired += 1
+        return text.replace("\0", "\ufffd")
+    return text
