@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
+from reference_engine.batched import BATCHED_OPERATIONS, Batcher, Ticket
 from reference_engine.gateway_client import GatewayAnswer
 from reference_engine.load import Arrival
 from reference_engine.spool import Trace
@@ -83,12 +85,16 @@ class Phased:
         said = await _call_gateway(self.wallet, arrival, answer, trace)
         if settled_outcome(arrival, said) is None:
             return answer
-        async with self.wallet.store.transaction(trace, "finish") as tx:
-            finished = await _finish(self.wallet, tx, arrival, said) or answer
+        finished = await self.post(arrival, said, trace) or answer
         if said.outcome == "captured" and finished.state in ("declined", "failed"):
             # another attempt of the same key was settled first: this charge must not stand
             await self.wallet.gateway.refund(arrival.idempotency_key, trace)
         return finished
+
+    async def post(self, arrival: Arrival, said: GatewayAnswer, trace: Trace) -> Answer | None:
+        """Post or release by the gateway's answer, in a transaction of its own."""
+        async with self.wallet.store.transaction(trace, "finish") as tx:
+            return await _finish(self.wallet, tx, arrival, said)
 
 
 async def _begin_refund(wallet: Wallet, tx: Tx, arrival: Arrival) -> Answer:
@@ -136,7 +142,46 @@ async def _finish(wallet: Wallet, tx: Tx, arrival: Arrival, said: GatewayAnswer)
     return Answer(*await tx.ask("finish", FINISH_SQL, parameters))
 
 
-DESIGNS: dict[str, Callable[[Wallet], Any]] = {
-    "lock_across_call": LockAcrossCall,
-    "phased": Phased,
-}
+class Batched(Phased):
+    """As phased, with many requests in one statement and one commit (group commit)."""
+
+    def __init__(self, wallet: Wallet, now_us: Callable[[], int]) -> None:
+        super().__init__(wallet)
+        self.batcher = Batcher(wallet, now_us)
+
+    async def execute(self, arrival: Arrival, trace: Trace) -> Reply:
+        if arrival.operation not in BATCHED_OPERATIONS:
+            return await super().execute(arrival, trace)
+        waiting: asyncio.Future[Answer | Reply] = asyncio.get_running_loop().create_future()
+        offered = trace.now_us()
+
+        def done(ticket: Ticket, answer: Answer | Reply) -> None:
+            trace.add_batch(offered, ticket.times)
+            if not waiting.done():
+                waiting.set_result(answer)
+
+        self.batcher.offer(Ticket(arrival, offered, done))
+        answer = await waiting
+        if isinstance(answer, Reply):
+            return answer
+        trace.needs_auto_charge = answer.card_part_jpy > 0
+        if answer.state == "pending":
+            answer = await self.wallet.carry_on(self.charge_and_post(arrival, answer, trace))
+        return answer.reply()
+
+    async def post(self, arrival: Arrival, said: GatewayAnswer, trace: Trace) -> Answer | None:
+        """Post or release with the next batch of endings; refunds go by themselves."""
+        outcome = settled_outcome(arrival, said)
+        if outcome is None or arrival.operation not in BATCHED_OPERATIONS:
+            return await super().post(arrival, said, trace)
+        reason = said.reason or "card_declined"
+        return await self.batcher.finish(arrival.idempotency_key, outcome, reason)
+
+
+def make_designs(wallet: Wallet, now_us: Callable[[], int]) -> dict[str, Design]:
+    """Return every design by its public name, all over the same wallet."""
+    return {
+        "lock_across_call": LockAcrossCall(wallet),
+        "phased": Phased(wallet),
+        "batched": Batched(wallet, now_us),
+    }

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import random
 import time
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,22 @@ import psycopg
 import psycopg_pool
 import uvloop
 
+from reference_engine.batched import BATCHED_OPERATIONS, Ticket
 from reference_engine.child import configuration_from_parent, serve_commands, tell
-from reference_engine.designs import DESIGNS, Design
+from reference_engine.designs import Batched, Design, make_designs
 from reference_engine.gateway_client import GatewayClient
 from reference_engine.load import Arrival, build_schedule
 from reference_engine.scenario_model import Flags, Scenario
 from reference_engine.spool import RunClock, Spool, Trace
-from reference_engine.wallet import Gateway, Reply, Store, Wallet, counterparty_account
+from reference_engine.wallet import (
+    Answer,
+    Gateway,
+    Reply,
+    Store,
+    Wallet,
+    counterparty_account,
+    reply_to_error,
+)
 
 IN_FLIGHT_MAX = 20_000
 _POOL_COUNTERS = (
@@ -61,7 +71,11 @@ class Front:
             settings["gateway_port"], timeout_s=self.flags.gateway_timeout_ms / 1000
         )
         self.wallet = Wallet(self.store, Gateway(self.client), limited=settings["limited"])
-        self.designs: dict[str, Design] = {n: d(self.wallet) for n, d in DESIGNS.items()}
+        self.designs: dict[str, Design] = make_designs(self.wallet, self.clock.now_us)
+        batched = self.designs["batched"]
+        assert isinstance(batched, Batched)
+        self.batched = batched
+        self.tickets: set[Ticket] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.counts = {"started": 0, "skipped": 0}
         self.start_errors_us: list[int] = []
@@ -81,7 +95,7 @@ class Front:
         elif do == "flags":
             await self.set_flags(message["set"])
         elif do == "drained":
-            done = self.playing is not None and self.playing.done() and not self.tasks
+            done = self.playing is not None and self.playing.done() and not self.in_flight
             return {"drained": done}
         elif do == "finish":
             return await self.finish()
@@ -102,28 +116,92 @@ class Front:
             due = self.run_start_us + arrival.offset_us
             while (early := due - self.clock.now_us()) > 0:
                 await asyncio.sleep(early / 1e6)
-            if len(self.tasks) >= IN_FLIGHT_MAX:
+            if self.in_flight >= IN_FLIGHT_MAX:
                 self.counts["skipped"] += 1
                 self.record(arrival, 1, due, None, None, Reply("failed", "front_overloaded"), None)
                 continue
             self.counts["started"] += 1
-            self.start_errors_us.append(self.clock.now_us() - due)
-            task = asyncio.create_task(self.serve(arrival, due))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            started = self.clock.now_us()
+            self.start_errors_us.append(started - due)
+            self.first_attempts += 1
+            if self.design_name == "batched" and arrival.operation in BATCHED_OPERATIONS:
+                self.offer(arrival, due, started)
+            else:
+                self.spawn(self.serve(arrival, due))
+
+    @property
+    def in_flight(self) -> int:
+        """Attempts started and not finished."""
+        return len(self.tasks) + len(self.tickets)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let `work` run beside everything else."""
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     async def serve(self, arrival: Arrival, due_us: int) -> None:
         """One client: a first attempt, and retries as the flags have them."""
-        attempt, scheduled = 1, due_us
-        self.first_attempts += 1
-        while True:
-            reply = await self.attempt(arrival, attempt, scheduled)
-            if reply.outcome in ("approved", "declined") or not self.may_retry(attempt):
-                return
+        reply = await self.attempt(arrival, 1, due_us)
+        await self.retry(arrival, 1, reply)
+
+    async def retry(self, arrival: Arrival, attempt: int, reply: Reply) -> None:
+        """Try again while the last attempt brought no answer and the flags allow it."""
+        while reply.outcome not in ("approved", "declined") and self.may_retry(attempt):
             self.retries += 1
             scheduled = self.clock.now_us() + self.back_off_us(arrival, attempt)
             await asyncio.sleep((scheduled - self.clock.now_us()) / 1e6)
             attempt += 1
+            reply = await self.attempt(arrival, attempt, scheduled)
+
+    def offer(self, arrival: Arrival, due_us: int, started_us: int) -> None:
+        """Hand a first attempt to the batcher, without a task of its own."""
+        limit = self.flags.max_waiting
+        if limit and self.batched.batcher.waiting >= limit:
+            shed = Reply("shed", "max_waiting")
+            now = self.clock.now_us()
+            self.record(arrival, 1, due_us, started_us, now, shed, None)
+            self.spawn(self.retry(arrival, 1, shed))
+            return
+        ticket = Ticket(arrival, started_us, self.answered, scheduled_us=due_us)
+        self.tickets.add(ticket)
+        self.batched.batcher.offer(ticket)
+
+    def answered(self, ticket: Ticket, answer: Answer | Reply) -> None:
+        """The batcher's answer to a first attempt: record it, or go on to the gateway with it."""
+        trace = Trace(self.clock, self.spans, ticket.arrival.request_id, 1)
+        trace.add_batch(ticket.scheduled_us, ticket.times)
+        if isinstance(answer, Answer):
+            trace.needs_auto_charge = answer.card_part_jpy > 0
+            if answer.state == "pending":
+                self.spawn(self.charge(ticket, answer, trace))
+                return
+            answer = answer.reply()
+        self.close_ticket(ticket, answer, trace)
+
+    async def charge(self, ticket: Ticket, answer: Answer, trace: Trace) -> None:
+        """The rest of a payment that needs the card; the client's patience still counts."""
+        try:
+            done = await self.batched.charge_and_post(ticket.arrival, answer, trace)
+            reply = done.reply()
+        except (TimeoutError, psycopg.Error) as error:
+            reply = reply_to_error(error)
+        except asyncio.CancelledError:
+            self.close_ticket(ticket, Reply("failed", "run_ended"), trace)
+            raise
+        self.close_ticket(ticket, reply, trace)
+
+    def close_ticket(self, ticket: Ticket, reply: Reply, trace: Trace | None) -> None:
+        """Record a first attempt that went through the batcher, as its client saw it."""
+        self.tickets.discard(ticket)
+        finished = self.clock.now_us()
+        gave_up = ticket.scheduled_us + self.flags.client_timeout_ms * 1000
+        if finished > gave_up:
+            finished, reply = gave_up, Reply("timed_out", "client_timeout")
+        at = (ticket.scheduled_us, ticket.offered_us, finished)
+        self.record(ticket.arrival, 1, *at, reply, trace)
+        if reply.outcome not in ("approved", "declined"):
+            self.spawn(self.retry(ticket.arrival, 1, reply))
 
     def may_retry(self, attempt: int) -> bool:
         """True when this client tries again: attempts left, and budget left in the front."""
@@ -202,7 +280,7 @@ class Front:
         found = self.store.pool.pop_stats()
         row = {name: int(found.get(name, 0)) for name in _POOL_COUNTERS}
         here = {"sampled_at": self.clock.now_us(), "front_id": self.number}
-        return here | row | {"in_flight": len(self.tasks)}
+        return here | row | {"in_flight": self.in_flight}
 
     async def finish(self) -> dict[str, Any]:
         """End what still runs, wait for what goes on in the background, close everything."""
@@ -210,6 +288,11 @@ class Front:
             task.cancel()
         if self.tasks:
             await asyncio.wait(set(self.tasks), timeout=10)
+        await self.batched.batcher.close()
+        for ticket in list(self.tickets):
+            self.close_ticket(ticket, Reply("failed", "run_ended"), None)
+        for task in list(self.tasks):
+            task.cancel()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(10):
                 await self.wallet.settle_background()
@@ -221,19 +304,6 @@ class Front:
         for spool in (self.requests, self.spans, self.stats):
             spool.close()
         return self.counts | {"start_errors_us": self.start_errors_us}
-
-
-def reply_to_error(error: BaseException) -> Reply:
-    """What a client sees of an error in the front: an outcome and a short code."""
-    if isinstance(error, psycopg_pool.TooManyRequests):
-        return Reply("shed", "max_waiting")
-    if isinstance(error, psycopg_pool.PoolTimeout):
-        return Reply("failed", "pool_timeout")
-    if isinstance(error, TimeoutError):
-        return Reply("timed_out", "client_timeout")
-    if isinstance(error, psycopg.Error) and error.sqlstate:
-        return Reply("failed", f"sqlstate_{error.sqlstate}")
-    return Reply("failed", "database_unreachable")
 
 
 async def main() -> None:

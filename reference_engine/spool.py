@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,17 @@ import orjson
 
 FLUSH_BYTES = 64 * 1024
 FLUSH_S = 0.05
+
+
+@dataclass(slots=True)
+class BatchTimes:
+    """When the stages of a batch were reached, microseconds since 1970; 0 is not reached."""
+
+    gathered_us: int = 0
+    acquired_us: int = 0
+    asked_us: int = 0
+    answered_us: int = 0
+    committed_us: int = 0
 
 
 class RunClock:
@@ -36,7 +48,11 @@ class Spool:
         self._flushed_at = time.monotonic()
 
     def add(self, row: dict[str, Any]) -> None:
-        line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+        """Write one row."""
+        self.add_line(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+
+    def add_line(self, line: bytes) -> None:
+        """Write one row that is a JSON line already."""
         self._lines.append(line)
         self._bytes += len(line)
         if self._bytes >= FLUSH_BYTES or time.monotonic() - self._flushed_at >= FLUSH_S:
@@ -63,6 +79,22 @@ class Trace:
         self._request_id = request_id
         self._attempt = attempt
         self.needs_auto_charge: bool | None = None
+
+    def add_batch(self, offered_us: int, times: BatchTimes) -> None:
+        """Record the stages that this attempt shared with the others of its batch."""
+        gathered = times.gathered_us
+        self._stage("queue", "batch", offered_us, gathered)
+        self._stage("pool_wait", "acquire", gathered, times.acquired_us)
+        self._stage("ledger_tx", "batch", times.acquired_us, times.committed_us)
+        self._stage("statement", "batch_begin", times.asked_us, times.answered_us)
+        self._stage("commit", "commit", times.answered_us, times.committed_us)
+
+    def _stage(self, span: str, name: str, started_us: int, ended_us: int) -> None:
+        """One stage, when it was reached at all (0 is not reached)."""
+        if started_us and ended_us:
+            head = f'{{"request_id":"{self._request_id}","attempt":{self._attempt},"span":"{span}"'
+            tail = f'"started_at":{started_us},"duration_us":{max(0, ended_us - started_us)}}}\n'
+            self._spool.add_line(f'{head},"name":"{name}",{tail}'.encode())
 
     def now_us(self) -> int:
         return self._clock.now_us()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+import psycopg_pool
 from psycopg import sql
 from psycopg_pool import AsyncConnectionPool
 
@@ -98,9 +99,15 @@ class Store:
 
     def __init__(self, dsn: str, schema: str, name: str, flags: Flags) -> None:
         self.flags = flags
+        self._dsn = dsn
         self._schema = schema
-        self.pool = AsyncConnectionPool(
-            dsn,
+        self._name = name
+        self._retiring: set[asyncio.Task[None]] = set()
+        self.pool = self._make_pool(flags)
+
+    def _make_pool(self, flags: Flags) -> AsyncConnectionPool:
+        return AsyncConnectionPool(
+            self._dsn,
             min_size=flags.pool_size,
             max_size=flags.pool_size,
             max_waiting=flags.max_waiting,
@@ -108,7 +115,7 @@ class Store:
             reconnect_timeout=20.0,
             open=False,
             configure=self._configure,
-            kwargs={"application_name": name},
+            kwargs={"application_name": self._name},
         )
 
     async def _configure(self, connection: psycopg.AsyncConnection[Any]) -> None:
@@ -122,7 +129,25 @@ class Store:
         self.pool.max_waiting = flags.max_waiting
         self.pool.timeout = flags.pool_timeout_ms / 1000
         if self.pool.max_size != flags.pool_size:
-            await self.pool.resize(flags.pool_size, flags.pool_size)
+            # resize() lets go of surplus connections only after minutes, so the pool is replaced
+            old, self.pool = self.pool, self._make_pool(flags)
+            await self.pool.open()
+            task = asyncio.create_task(self._retire(old))
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+
+    @staticmethod
+    async def _retire(pool: AsyncConnectionPool) -> None:
+        """Close a replaced pool once nobody queues for it; its users keep what they hold."""
+        while pool.get_stats().get("requests_waiting", 0):
+            await asyncio.sleep(0.05)
+        await pool.close(0)
+
+    async def set_isolation(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        """Bring a connection out of the pool to the isolation level of the flags."""
+        level = _ISOLATION[self.flags.isolation]
+        if connection.isolation_level != level:
+            await connection.set_isolation_level(level)
 
     @asynccontextmanager
     async def transaction(self, trace: Trace, name: str) -> AsyncIterator[Tx]:
@@ -133,9 +158,7 @@ class Store:
             async with self.pool.connection() as connection:
                 trace.add("pool_wait", "acquire", started)
                 waiting = False
-                level = _ISOLATION[self.flags.isolation]
-                if connection.isolation_level != level:
-                    await connection.set_isolation_level(level)
+                await self.set_isolation(connection)
                 started = trace.now_us()
                 try:
                     tx = Tx(connection, trace)
@@ -220,6 +243,19 @@ class Wallet:
         """Wait for what goes on without its client."""
         while self._background:
             await asyncio.wait(set(self._background))
+
+
+def reply_to_error(error: BaseException) -> Reply:
+    """What a client sees of an error in the front: an outcome and a short code."""
+    if isinstance(error, psycopg_pool.TooManyRequests):
+        return Reply("shed", "max_waiting")
+    if isinstance(error, psycopg_pool.PoolTimeout):
+        return Reply("failed", "pool_timeout")
+    if isinstance(error, TimeoutError):
+        return Reply("timed_out", "client_timeout")
+    if isinstance(error, psycopg.Error) and error.sqlstate:
+        return Reply("failed", f"sqlstate_{error.sqlstate}")
+    return Reply("failed", "database_unreachable")
 
 
 def _look_at_error(task: asyncio.Task[Any]) -> None:
