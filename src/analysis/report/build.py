@@ -111,7 +111,7 @@ def _write_page(
         single_file=single_file,
         base="../",
         index="../index.html",
-        title=body.title,
+        title=document["title"],
         subtitle=" · ".join(f"{label}: {value}" for label, value in facts),
         group=page.group,
         links=links,
@@ -123,7 +123,9 @@ def _write_page(
     )
     (place / PAGE).write_text(html, "utf-8")
     links = [("Report", PAGE), *links]
-    return Entry(page.slug, body.title, page.group, facts, document["headline"], links, failure)
+    return Entry(
+        page.slug, document["title"], page.group, facts, document["headline"], links, failure
+    )
 
 
 def _document(page: Page, body: exporter.Body, failure: Failure | None) -> dict[str, Any]:
@@ -135,7 +137,7 @@ def _document(page: Page, body: exporter.Body, failure: Failure | None) -> dict[
     places = {str(run): read_manifest(run).run_id for run in page.runs}
     return {
         "notebook": page.notebook.stem,
-        "title": body.title,
+        "title": published.get("title") or body.title,
         "parameters": {name: places.get(str(v), v) for name, v in page.parameters.items()},
         "headline": published.get("headline", []),
         "incident": published.get("incident") or page.parameters.get("incident", ""),

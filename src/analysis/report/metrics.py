@@ -17,6 +17,7 @@ def publish_metrics(
     metrics: Mapping[str, Any],
     *,
     headline: Iterable[tuple[str, str]] = (),
+    title: str = "",
     incident: str = "",
     window: tuple[Any, Any] | None = None,
 ) -> None:
@@ -25,6 +26,7 @@ def publish_metrics(
     Args:
         metrics: name (unit last, such as `latency_ms_p99`) to number, text, list or object.
         headline: up to six (label, value as text) pairs that the index page shows.
+        title: what this report is about, in a few words; "" keeps the notebook's own title.
         incident: corpus id of the incident the report is about, "" for none.
         window: start and end of the analysed window, with time zone.
 
@@ -37,6 +39,7 @@ def publish_metrics(
         "headline": [{"label": str(label), "value": str(value)} for label, value in headline][:6],
         "incident": incident,
         "metrics": plain(metrics),
+        "title": str(title),
         "window": {"start": plain(start), "end": plain(end)},
     }
     text = f"{len(metrics)} metrics published"
