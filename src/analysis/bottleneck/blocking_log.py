@@ -35,8 +35,7 @@ def hot_rows(case: Case, window: Window | None = None, top: int = 10) -> pd.Data
 
     Columns: relation (name, or its oid as text where the log never named it), tuple ("(page,item)",
     the page alone as "(page,*)" when the row's version moved within it; NULL for whole objects),
-    kind (target kind), waits, wait_s, wait_share, victims, handover_us_p50 (median time from one
-    waiter getting it to the next: how long each holds it).
+    kind, waits, wait_s, wait_share, relation_share, victims, longest_us.
     """
     return _query(case, "duckdb/bottleneck_hot_rows", {**_span(case, window), "top": top})
 

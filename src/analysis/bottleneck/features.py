@@ -202,14 +202,15 @@ def _log_facts(case: Case, window: Window, frames: dict[str, pd.DataFrame]) -> d
     for kind in ("transaction", "tuple", "relation", "advisory", "extend"):
         facts[f"log_wait_s_{kind}"] = float(kinds["wait_s"].get(kind, 0.0))
     facts["log_strongest"] = int(kinds["strongest"].sum()) if len(kinds) else 0
-    rows = frames["hot_rows"]
-    rows = rows[rows["kind"] == "row"]
-    facts["hot_row_share"] = float(rows["wait_s"].max() / total) if len(rows) and total else None
-    facts["handover_ms"] = (
-        float(rows.iloc[0]["handover_us_p50"]) / 1000
-        if len(rows) and pd.notna(rows.iloc[0]["handover_us_p50"])
-        else None
+    facts["hot_relation_share"] = (
+        float(frames["hot_rows"]["relation_share"].max()) if total else None
     )
+    row_waits = kinds["waits"].reindex(["transaction", "tuple"]).fillna(0)
+    facts["log_row_waits"] = int(row_waits.sum())
+    facts["log_long_holds"] = int(row_waits["tuple"])
+    waiting = _query(case, "bottleneck_fact_waiting_time", window).iloc[0]
+    facts["log_waiting_statement_s"] = float(waiting["waiting_s"] or 0.0)
+    facts["log_statement_s"] = float(waiting["total_s"] or 0.0)
     window_s = (window.end - window.start).total_seconds()
     facts["checkpoints"] = int(
         statements.log_table(case, "checkpoints", window)["checkpoints"].sum()
@@ -235,6 +236,10 @@ def _request_facts(case: Case, window: Window, frame: pd.DataFrame) -> dict[str,
     held = _query(case, "duckdb/bottleneck_fact_held_calls", window).iloc[0]
     facts["held_calls"], facts["gateway_calls"] = int(held["inside"]), int(held["calls"])
     facts["held_call_us"] = int(held["holding_us"])
+    repeats = _query(case, "duckdb/bottleneck_fact_repeats", window).iloc[0]
+    known = pd.notna(repeats["pause_us_p50"])
+    facts["repeat_pause_ms"] = float(repeats["pause_us_p50"]) / 1000 if known else None
+    facts["attempt_max"] = int(repeats["attempt_max"]) if pd.notna(repeats["attempt_max"]) else 1
     limit = _query(case, "duckdb/bottleneck_fact_gateway_limit", window).iloc[0]
     facts["gateway_at_limit_share"] = float(limit["share"]) if pd.notna(limit["share"]) else 0.0
     fronts = case.con.execute(load("bottleneck_fact_fronts")).df()

@@ -28,6 +28,7 @@ def create(con: duckdb.DuckDBPyConnection, axis: dict[str, Any], *, use: bool) -
     _table(con, "bn_log_lines", {**axis, "use": use})
     _table(con, "bn_waits")
     _table(con, "bn_wait_buckets", axis)
+    _table(con, "bn_waiting_statements")
     _table(con, "bn_holders")
     _table(con, "bn_overlap_log", axis)
     _table(con, "bn_overlap_waits", axis)

@@ -152,10 +152,19 @@ def _completed(frame: pd.DataFrame, case: Case) -> pd.DataFrame:
         frame[["pool_waiting", "pool_max", "pool_in_use", "pool_errors", "in_flight"]] = np.nan
     if not _recorded(case, "pg_counters"):
         frame[["seq_tup_read", "wal_fpi", "dead_tuples"]] = np.nan
+    _end_with_the_load(frame)
     frame[_PER_SECOND] = frame[_PER_SECOND] / case.bucket_s
     frame = frame[list(MEASURES)]
     frame.insert(0, "at", pd.to_datetime([case.at(int(b)) for b in frame.index], utc=True))
     return frame
+
+
+def _end_with_the_load(frame: pd.DataFrame) -> None:
+    """Forget what requests "did" after the last of them: no load is no measurement of anything."""
+    sent = np.flatnonzero((frame["arrivals"].fillna(0) + frame["retries"].fillna(0)).to_numpy() > 0)
+    if sent.size:
+        offered = [n for n, m in MEASURES.items() if m.source == "requests" and m.scale == "count"]
+        frame.loc[frame.index > int(sent[-1]), offered] = np.nan
 
 
 def _recorded(case: Case, table: str) -> bool:

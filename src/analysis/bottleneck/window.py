@@ -22,6 +22,8 @@ from analysis.bottleneck.series import MEASURES
 # calm level. Normal noise passes 5 once in 3 million buckets; two of three never by chance.
 ODD_SPREADS = 5.0
 MIN_BUCKETS = 3
+# Around such a stretch, buckets still this far out belong to it: the load ramps up, the queue drains.
+EDGE_SPREADS = 3.0
 # A window given by hand is a hint: people round, and clocks differ. An anomaly that begins or ends
 # this near to it is what was meant.
 HINT_SLACK_S = 90
@@ -66,7 +68,7 @@ def find_window(
     With `given`, an anomaly that overlaps it, or lies within HINT_SLACK_S of it, is taken
     ('refined'); without one the given times stand ('given').
     """
-    deviation = smoothed_deviations(frame)
+    deviation = smoothed_deviations(frame, case.bucket_s)
     segments = _segments(deviation, len(frame))
     if given is None:
         if not segments:
@@ -82,13 +84,14 @@ def find_window(
     return _window(case, *_refined(deviation, first, last), "refined", deviation)
 
 
-def smoothed_deviations(frame: pd.DataFrame) -> pd.DataFrame:
+def smoothed_deviations(frame: pd.DataFrame, bucket_s: int = 1) -> pd.DataFrame:
     """Return deviations of every measure with a bad side, smoothed by a running median of three."""
     columns = {}
+    record_s = float(len(frame) * bucket_s)
     for name, measure in MEASURES.items():
         if measure.direction == 0 or frame[name].notna().sum() < 4:
             continue
-        columns[name] = deviations(frame[name].to_numpy(dtype=float), name)
+        columns[name] = deviations(frame[name].to_numpy(dtype=float), name, record_s)
     table = pd.DataFrame(columns, index=frame.index)
     return table.rolling(3, center=True, min_periods=2).median()
 
@@ -110,7 +113,17 @@ def _segments(deviation: pd.DataFrame, buckets: int) -> list[tuple[int, int]]:
             segments[-1][1] = bucket
         else:
             segments.append([bucket, bucket])
-    return [(a, b) for a, b in segments if b - a + 1 >= MIN_BUCKETS]
+    long_enough = [(a, b) for a, b in segments if b - a + 1 >= MIN_BUCKETS]
+    return [_widened(_bucket_scores(deviation), a, b) for a, b in long_enough]
+
+
+def _widened(scores: Values, first: int, last: int) -> tuple[int, int]:
+    """Extend a stretch over neighbours that are still out of the ordinary, though less so."""
+    while first > 0 and scores[first - 1] >= EDGE_SPREADS:
+        first -= 1
+    while last < scores.size - 1 and scores[last + 1] >= EDGE_SPREADS:
+        last += 1
+    return first, last
 
 
 def _weight(deviation: pd.DataFrame, first: int, last: int) -> float:

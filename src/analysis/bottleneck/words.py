@@ -55,7 +55,7 @@ def evidence_sentence(evidence: Evidence) -> str:
     text = f"{evidence.what}: {amount(evidence.during, evidence.unit)}"
     known = isinstance(evidence.reference, float) and not math.isnan(evidence.reference)
     if known:
-        text += f" (before: {amount(evidence.reference, evidence.unit)})"
+        text += f" (outside: {amount(evidence.reference, evidence.unit)})"
     return text
 
 

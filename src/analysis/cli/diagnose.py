@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import click
 
 from analysis.cli.output import echo_json
@@ -34,9 +32,10 @@ def diagnose_command(
     RUN is a run directory, or the name of a recorded or local run.
     """
     from analysis.bottleneck.verdict.diagnose import diagnose
+    from analysis.bottleneck.view import moment
 
     kinds = _kinds(evidence)
-    given = (_moment(window[0]), _moment(window[1])) if window else None
+    given = (moment(window[0]), moment(window[1])) if window else None
     if given and given[0] >= given[1]:
         raise UsageFault("window ends before it starts", " ".join(window or ()), "give START END")
     found = diagnose(find_run(run), window=given, evidence=kinds)
@@ -56,12 +55,3 @@ def _kinds(text: str) -> tuple[str, ...]:
     if unknown or not kinds:
         raise UsageFault("unknown evidence", text, "known: " + ", ".join(EVIDENCE))
     return kinds
-
-
-def _moment(text: str) -> dt.datetime:
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError as error:
-        todo = "write it like 2018-10-09T14:14:00+09:00"
-        raise UsageFault("not a time", text, todo) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)

@@ -140,6 +140,11 @@ def clamp(value: float, low: float = 0.0, high: float = 1.0) -> float:
     return low if math.isnan(value) else min(max(value, low), high)
 
 
+def db_time_of(f: Features, *names: str) -> float:
+    """Share of DB time (percent) that these sampled parts of it take in the window."""
+    return db_time_pct(f, sum(clamp(f.during(name), 0.0, math.inf) for name in names))
+
+
 def db_time_pct(f: Features, sessions: float) -> float:
     """Share of DB time (percent) that `sessions` are of the active sessions in the window.
 

@@ -9,6 +9,7 @@ from analysis.bottleneck.verdict.finding import (
     Finding,
     Notes,
     clamp,
+    db_time_of,
     db_time_pct,
     request_time_pct,
 )
@@ -20,7 +21,10 @@ LEAST_DB_TIME_PCT = 10.0
 # A transaction that only changes rows and commits holds them for its statements and one WAL flush:
 # a few milliseconds. Holding them ten or twenty means that it waits for something else meanwhile.
 CALL_IDLE_MS = 10.0
-CALL_HANDOVER_MS = 20.0
+# From the log alone: a wait for a tuple lasts until the row has its next version, that is, one
+# holder's time. Where a third of the logged row waits are of that kind, holders keep the row for
+# deadlock_timeout and longer again and again.
+LONG_HOLDS_SHARE, LONG_HOLDS_LEAST = 0.3, 5
 # A transaction older than this did not come from a request that somebody waits for: clients of a
 # payment give up after seconds.
 LONG_TRANSACTION_S = 8.0
@@ -33,10 +37,22 @@ def row_waiters(f: Features) -> float:
     return logged_waiters(f, "transaction", "tuple")
 
 
+def row_impact_pct(f: Features) -> float:
+    """Share of DB time (percent) that waiting for rows takes in the window."""
+    return db_time_of(f, "aas_rowlock") if f.has("samples") else db_time_pct(f, row_waiters(f))
+
+
 def logged_waiters(f: Features, *kinds: str) -> float:
-    """Sessions in logged waits for these kinds of lock, mean over the window."""
+    """Sessions in statements that wait for these kinds of lock, as the log shows it, mean.
+
+    The waits that reached the log, or the statement time of the statements seen waiting, whichever is
+    more: pieces of a wait under deadlock_timeout leave no line (see the SQL of the waiting time).
+    """
     window_s = max((f.window.end - f.window.start).total_seconds(), 1e-9)
-    return sum(f.fact(f"log_wait_s_{kind}") for kind in kinds) / window_s
+    waits = sum(f.fact(f"log_wait_s_{kind}") for kind in kinds)
+    total = f.fact("log_wait_s")
+    share = waits / total if total else 0.0
+    return max(waits, share * f.fact("log_waiting_statement_s")) / window_s
 
 
 def _waits_matter(f: Features, waiters: float) -> bool:
@@ -48,7 +64,8 @@ def outside_call_share(f: Features) -> float:
 
     From spans where there are any: the share of gateway calls made inside an open ledger
     transaction. From samples: the share of waiting whose root was idle in transaction, if it idled
-    longer than a client needs between two statements. From the log alone: how slowly a row is handed on.
+    longer than a client needs between two statements. From the log alone: how many holders kept a row
+    for deadlock_timeout and longer.
     """
     if f.has("samples") and not math.isnan(f.fact("idle_root_share", math.nan)):
         idle = f.fact("idle_root_share")
@@ -57,8 +74,10 @@ def outside_call_share(f: Features) -> float:
         if rests.empty or float(rests.iloc[0]) / 1000 < CALL_IDLE_MS:
             return min(idle, 0.4)
         return idle
-    if f.has("logs") and f.facts.get("handover_ms") is not None:
-        return clamp(f.fact("handover_ms") / CALL_HANDOVER_MS / 2)
+    if f.has("logs") and f.fact("log_row_waits"):
+        share = f.fact("log_long_holds") / f.fact("log_row_waits")
+        enough = f.fact("log_long_holds") >= LONG_HOLDS_LEAST
+        return clamp(0.5 + (share - LONG_HOLDS_SHARE) / 2, 0.2, 0.75) if enough else 0.2
     if f.has("requests") and f.fact("gateway_calls"):
         return f.fact("held_calls") / f.fact("gateway_calls")
     return 0.0
@@ -79,8 +98,12 @@ def _lock_notes(f: Features) -> Notes:
     notes.fact("share of waiting whose root is idle in transaction", "idle_root_share", "share")
     notes.fact("sessions blocked at a time", "waiters", "sessions")
     notes.fact("roots behind them at a time", "roots", "sessions")
-    notes.fact("a row is handed from one waiter to the next every", "handover_ms", "ms", "logs")
-    notes.fact("share of logged waiting on the hottest row", "hot_row_share", "share", "logs")
+    notes.fact("row waits in the log", "log_row_waits", "waits", "logs")
+    notes.fact("of these, holders that kept the row beyond deadlock_timeout", "log_long_holds",
+               "waits", "logs")  # fmt: skip
+    notes.fact(
+        "share of logged waiting on the hottest table", "hot_relation_share", "share", "logs"
+    )
     if f.fact("gateway_calls"):
         notes.fact(
             "gateway calls inside an open ledger transaction", "held_calls", "calls", "requests"
@@ -106,7 +129,7 @@ def lock_across_call(f: Features) -> Finding | None:
     confidence = 0.55 if spans_only else clamp(0.6 + 0.4 * outside, 0, 0.97)
     impact = (
         request_time_pct(f, "other database", "lock", "pool") if spans_only
-        else db_time_pct(f, waiters)
+        else row_impact_pct(f)
     )  # fmt: skip
     said = f"{f.fact('idle_root_share'):.0%} of the waiting is behind a session idle in transaction"
     return Finding(
@@ -141,9 +164,7 @@ def hot_row(f: Features) -> Finding | None:
     confidence = 0.3 if spans_only else 0.7 + (0.2 if crowd >= 2 else 0.0)
     if f.fact("wal_root_share") >= 0.5 and f.ratio("commit_us_p50") >= 3:
         confidence = 0.45
-    impact = (
-        request_time_pct(f, "other database", "lock") if spans_only else db_time_pct(f, waiters)
-    )
+    impact = request_time_pct(f, "other database", "lock") if spans_only else row_impact_pct(f)
     return Finding(
         "hot_row", "problem", impact, "request_time" if spans_only else "db_time", confidence,
         "sessions queue for rows whose holders are at work" if not spans_only
@@ -163,7 +184,8 @@ def advisory_lock(f: Features) -> Finding | None:
     if not _waits_matter(f, waiters):
         return None
     return Finding(
-        "advisory_lock", "problem", db_time_pct(f, waiters), "db_time", 0.95,
+        "advisory_lock", "problem",
+        db_time_of(f, "aas_advisory") if f.has("samples") else db_time_pct(f, waiters), "db_time", 0.95,
         "sessions queue for one advisory lock",
         Notes(f).measure("aas_advisory", "aas_lock", "approved").fact(
             "time waited for advisory locks", "log_wait_s_advisory", "s", "logs").done(),
@@ -181,7 +203,8 @@ def ddl_lock_queue(f: Features) -> Finding | None:
         return None
     sure = 0.95 if f.fact("log_strongest") or not f.has("logs") else 0.85
     return Finding(
-        "ddl_lock_queue", "problem", db_time_pct(f, waiters), "db_time", sure,
+        "ddl_lock_queue", "problem",
+        db_time_of(f, "aas_relation") if f.has("samples") else db_time_pct(f, waiters), "db_time", sure,
         "sessions queue for a whole table",
         Notes(f).measure("aas_relation", "aas_lock").fact(
             "time waited for tables", "log_wait_s_relation", "s", "logs").fact(
@@ -210,9 +233,8 @@ def long_transaction(f: Features) -> Finding | None:
     idle = float(top["idle_share"])
     if idle < 0.5 and not blocking and f.rise("aas_lock") >= LEAST_WAITERS:
         return None
-    waiters = row_waiters(f) if blocking else 0.0
     return Finding(
-        "long_transaction", "problem", db_time_pct(f, waiters), "db_time",
+        "long_transaction", "problem", row_impact_pct(f) if blocking else 0.0, "db_time",
         0.92 if blocking else 0.75,
         f"a transaction stayed open for {age:.0f} s, {idle:.0%} of it idle",
         Notes(f).measure("xact_age_s", "idle_tx", "dead_tuples", "aas_rowlock").say(
@@ -253,9 +275,8 @@ def deadlock(f: Features) -> Finding | None:
         return None
     outcomes = f.frames["outcomes"]
     hit = outcomes.loc[outcomes["outcome"] == "deadlock", "wait_us"]
-    waiters = row_waiters(f)
     return Finding(
-        "deadlock", "problem", db_time_pct(f, waiters), "db_time", clamp(0.75 + count / 50, 0, 0.96),
+        "deadlock", "problem", row_impact_pct(f), "db_time", clamp(0.75 + count / 50, 0, 0.96),
         f"{count:.0f} deadlocks were broken by the server",
         Notes(f).say("deadlocks", count, "errors", "logs").say(
             "time their victims waited", float(hit.sum()) / 1e6, "s", "logs").measure(

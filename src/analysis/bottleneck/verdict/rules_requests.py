@@ -13,8 +13,10 @@ SURGE_TIMES = 1.5
 # A gateway call takes as long as the other side and the network need: twice the usual median, and
 # tens of milliseconds more, is another gateway.
 GATEWAY_TIMES, GATEWAY_RISE_US = 1.8, 30_000.0
-# Two repeats for each new request: clients that retry once or twice a failed request stay below.
-STORM_REPEATS = 2.0
+# One repeat for each new request: clients that retry once what failed stay below while anything works.
+STORM_REPEATS = 1.0
+# Nobody backs off by less than this: such a repeat is a loop.
+AT_ONCE_MS = 20.0
 # Requests that stand at the pool, against the connections it has.
 POOL_CROWD = 0.5
 
@@ -37,16 +39,23 @@ def access_surge(f: Features) -> Finding | None:
 
 
 def retry_storm(f: Features) -> Finding | None:
-    """Far more repeats than new requests. Where something else broke too, it is what keeps it broken."""
+    """Far more repeats than new requests. Where something else broke too, it is what keeps it broken.
+
+    Repeats at once, without a pause, are what makes a storm of a failure; clients that back off give
+    the other side room.
+    """
     arrivals = f.during("arrivals")
     repeats = f.rise("retries") / arrivals if arrivals > 0 else 0.0
-    if repeats < 0.5:
+    if repeats < STORM_REPEATS:
         return None
+    at_once = f.fact("repeat_pause_ms", math.inf) < AT_ONCE_MS
     return Finding(
         "retry_storm", "problem", 100 * clamp(repeats / (1 + repeats)), "request_time",
-        clamp(0.45 + 0.2 * repeats, 0, 0.95),
+        clamp(0.4 + 0.15 * repeats + (0.3 if at_once else 0.0), 0, 0.97),
         f"{repeats:.1f} repeats for each new request",
-        Notes(f).measure("retries", "arrivals", "approved", "bad", "gateway_us_p50").done(),
+        Notes(f).measure("retries", "arrivals", "approved", "bad", "gateway_us_p50").fact(
+            "pause before a repeat, median", "repeat_pause_ms", "ms", "requests").fact(
+            "most attempts of one request", "attempt_max", "attempts", "requests").done(),
         {"access_surge": "the same idempotency keys come again; new requests did not grow",
          "gateway_slow": "slowness that repeats cause lasts after its trigger has ended"},
         "Stop the repeats (retry budget, exponential backoff with jitter, circuit breaker); the "

@@ -9,6 +9,7 @@ from analysis.bottleneck.verdict.finding import (
     Finding,
     Notes,
     clamp,
+    db_time_of,
     db_time_pct,
     request_time_pct,
 )
@@ -48,7 +49,7 @@ def wal_stall(f: Features) -> Finding | None:
     else:
         return None
     own = f.has("samples") and sampled
-    impact = db_time_pct(f, waiters) if own else request_time_pct(f, "commit")
+    impact = db_time_of(f, "aas_wal") if own else request_time_pct(f, "commit")
     return Finding(
         "wal_stall", "problem", impact, "db_time" if own else "request_time", confidence,
         "writing and flushing the log holds up everyone who writes",
@@ -83,7 +84,7 @@ def sync_standby_lost(f: Features) -> Finding | None:
     confidence = 0.97 if sampled else 0.9 if cancelled else 0.75
     return Finding(
         "sync_standby_lost", "problem",
-        db_time_pct(f, waiters) if sampled else request_time_pct(f, "commit", "other database"),
+        db_time_of(f, "aas_syncrep") if sampled else request_time_pct(f, "commit", "other database"),
         "db_time" if sampled else "request_time", confidence,
         "commits wait for a standby that does not answer",
         Notes(f).measure("aas_syncrep", "commit_us_p50", "commit_us_p95").fact(

@@ -1,9 +1,10 @@
 -- grain: one locked thing: a row (or the page its versions moved in), a table, an advisory lock
--- columns: relation, tuple, kind, waits, wait_s, wait_share, victims (sessions), handover_us_p50
---   (median microseconds from one waiter getting it to the next getting it)
+-- columns: relation, tuple, kind, waits, wait_s, wait_share (of all logged waiting in the window),
+--   relation_share (of the whole relation), victims (sessions), longest_us
 -- Waits for a transaction name the relation in words, waits for a tuple by its oid; sessions that
 -- waited for both give the name to the oid. An updated row gets a new place, within its page while
--- there is room: so rows are told by page, and by item only where all waits name one.
+-- there is room, later in another page: so rows are told by page, and by item only where all waits
+-- name one, and one hot row that is updated all the time shows as several pages of one relation.
 WITH spoken AS (
     SELECT w.*,
         lead(CASE WHEN target_kind = 'transaction' THEN relation_name END)
@@ -32,13 +33,6 @@ things AS (
     JOIN bn_wait_buckets b ON b.wait_id = w.wait_id
     LEFT JOIN names n ON n.relation_oid = w.relation_oid
     WHERE b.bucket BETWEEN $first AND $last
-),
-paced AS (
-    SELECT *,
-        CASE WHEN outcome = 'acquired' THEN to_us - lag(to_us)
-            OVER (PARTITION BY relation, tuple_page, kind, outcome = 'acquired' ORDER BY to_us) END
-            AS handover_us
-    FROM things
 )
 SELECT
     relation,
@@ -49,9 +43,11 @@ SELECT
     count(*) AS waits,
     sum(wait_us) / 1000000.0 AS wait_s,
     sum(wait_us) / nullif(sum(sum(wait_us)) OVER (), 0) AS wait_share,
+    sum(sum(wait_us)) OVER (PARTITION BY relation) / nullif(sum(sum(wait_us)) OVER (), 0)
+        AS relation_share,
     count(DISTINCT session_id) AS victims,
-    percentile_disc(0.5) WITHIN GROUP (ORDER BY handover_us) AS handover_us_p50
-FROM paced
+    max(wait_us) AS longest_us
+FROM things
 GROUP BY relation, tuple_page, kind
 ORDER BY wait_s DESC, relation, tuple, kind
 LIMIT $top
