@@ -14,6 +14,7 @@ from runlog.errors import BadData
 
 CODE_CELLS_MAX, CODE_LINES_MAX = 12, 10
 COMPARED = "nbval-check-output"
+FIGURE_MIME = "application/vnd.plotly.v1+json"
 # a string that reads as a query, not the word "select" in a sentence
 SQL = re.compile(
     r"\b(select\b.+\bfrom\b|insert\s+into\b|create\s+(table|view)\b|with\b.+\bas\s*\()",
@@ -150,7 +151,30 @@ def _figures(notebook: Any) -> list[str]:
     return problems
 
 
+def figures_without_words(executed: Any) -> list[str]:
+    """Return the figures of an executed notebook after which nothing says what to see.
+
+    Words come as the next cell (markdown, not a heading) or, when they depend on the data, as a
+    later output of the same cell.
+    """
+    problems = []
+    for number, cell in enumerate(executed.cells):
+        outputs = cell.get("outputs", [])
+        for position, output in enumerate(outputs):
+            if FIGURE_MIME not in output.get("data", {}):
+                continue
+            after = outputs[position + 1 : position + 2]
+            said = bool(after) and "text/html" in after[0].get("data", {})
+            if not said and position == len(outputs) - 1 and number + 1 < len(executed.cells):
+                following = executed.cells[number + 1]
+                said = following.cell_type == "markdown" and not following.source.startswith("#")
+            if not said:
+                problems.append(f"cell {number}, output {position}: a figure without a sentence")
+    return problems
+
+
 def _ending(notebook: Any) -> list[str]:
-    cells = [cell.source for cell in notebook.cells[-5:] if not cell.source.startswith("#")]
-    last = "\n".join(cells).lower()
+    if notebook.cells[-1].source.lstrip().startswith("#"):
+        return ["the notebook ends with a bare heading"]
+    last = "\n".join(cell.source for cell in notebook.cells[-6:]).lower()
     return [f"the last cells have no {word}" for word in ("finding", "caveat") if word not in last]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from notebook_rules import problems_of
-from site_case import ROOT, TINY, golden, report_notebooks
+from notebook_rules import figures_without_words, problems_of
+from site_case import ROOT, TINY, golden, recorded_site, report_notebooks
 
 from analysis.report.runner import Job, execute_all
 
@@ -23,6 +23,15 @@ def test_report_notebooks_were_found():
 @pytest.mark.parametrize("path", report_notebooks(), ids=lambda path: path.stem)
 def test_notebook_keeps_the_rules(path):
     assert problems_of(path) == []
+
+
+def test_every_figure_of_the_site_is_put_into_words():
+    site = recorded_site()
+    found = {}
+    for entry in site.entries:
+        executed = site.index.parent / entry.slug / "executed.ipynb"
+        found[entry.slug] = figures_without_words(nbformat.read(executed, as_version=4))
+    assert {slug: problems for slug, problems in found.items() if problems} == {}
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +78,8 @@ def test_golden_notebook_keeps_the_rules_and_is_stripped(golden_notebook):
         (lambda nb: nb.cells[1].update(source="run = 1"), "parameter line"),
         (lambda nb: nb.cells[1].metadata.update(tags=[]), "tagged parameters"),
         (lambda nb: nb.cells.pop(8), "figure without a sentence"),
-        (lambda nb: nb.cells.pop(), "no caveat"),
+        (lambda nb: (nb.cells.pop(), nb.cells.pop()), "ends with a bare heading"),
+        (lambda nb: [c.update(source="1") for c in nb.cells[-3:]], "no caveat"),
         (lambda nb: nb.metadata.pop("title"), "no title"),
         (
             lambda nb: nb.cells.extend(nbformat.v4.new_code_cell("1") for _ in range(9)),
