@@ -94,8 +94,8 @@ def slices(source: Source, kind: str, folder: Path) -> Iterator[tuple[Path | Non
     """Cut what is new of a file into temporary files of whole records: (path, offset, bytes).
 
     A slice ends where a record ends, as far as quotes tell; in a damaged region it ends at a
-    line end, and the careful reader sorts it out. Where a line is longer than a slice, or an archive
-    breaks off, the path is None: read on carefully from that offset.
+    line end, and the careful reader sorts it out. Where a line is longer than a slice, or an
+    archive breaks off, the path is None: read on carefully from that offset.
     """
     path = folder / "slice"
     offset, kept = source.start, b""
