@@ -24,7 +24,8 @@ def engine_limits(regime: str, on: dt.date | str, rules: RuleBase | None = None)
 
     Keys: `regime`, `on`, `max_transfer_jpy` and `max_balance_jpy` (whole yen, None: the law sets
     none), `cash_out` and `kyc` (True, False, None unknown), `articles` (key to articles),
-    `text_date` and `disclaimer`. Raises UsageFault for a regime that is unknown or did not exist on the day.
+    `text_date` and `disclaimer`. Raises UsageFault for a regime that is unknown or did not
+    exist on the day.
     """
     rules = rules_or_default(rules)
     day = a_day(on, rules)

@@ -42,12 +42,13 @@ class SourcedDate(_Model):
 
 
 class License(_Model):
-    """A license held. `since` None: not known, but held by `known_by`."""
+    """A license held. `since` None: not known, but not `not_held_on` and held by `known_by`."""
 
     regime: str
     number: str | None
     since: dt.date | None
     known_by: dt.date | None
+    not_held_on: dt.date | None = None
     until: dt.date | None
     confidence: Confidence
     source: str
@@ -55,6 +56,8 @@ class License(_Model):
     def held(self, on: dt.date) -> bool | None:
         """Return whether it was held on a day; None when that is not known."""
         if self.until is not None and on > self.until:
+            return False
+        if self.not_held_on is not None and on <= self.not_held_on:
             return False
         if self.since is not None:
             return on >= self.since
