@@ -163,9 +163,9 @@ def figures_without_words(executed: Any) -> list[str]:
         for position, output in enumerate(outputs):
             if FIGURE_MIME not in output.get("data", {}):
                 continue
-            after = outputs[position + 1 : position + 2]
+            after = [o for o in outputs[position:] if FIGURE_MIME not in o.get("data", {})]
             said = bool(after) and "text/html" in after[0].get("data", {})
-            if not said and position == len(outputs) - 1 and number + 1 < len(executed.cells):
+            if not after and number + 1 < len(executed.cells):
                 following = executed.cells[number + 1]
                 said = following.cell_type == "markdown" and not following.source.startswith("#")
             if not said:

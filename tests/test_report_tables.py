@@ -30,7 +30,7 @@ def _html() -> str:
 
 def test_table_shows_formats_and_unknown_values():
     html = _html()
-    for words in ("¥1,200", "50.0 %", "2018-10-09 14:14:00 JST", "amount jpy"):
+    for words in ("¥1,200", "50.0 %", "2018-10-09 14:14:00 JST", "Amount jpy"):
         assert words in html
     assert html.count(f">{tables.UNKNOWN}<") == 3
 
@@ -50,7 +50,7 @@ def test_table_is_byte_stable():
 
 def test_empty_table_keeps_its_headers():
     html = tables.table(FRAME.iloc[:0], "t1").to_html()
-    assert "operation" in html
+    assert "Operation" in html
 
 
 def test_tiles_and_summary_escape_their_words():

@@ -165,7 +165,7 @@ def table(
     for name in frame.columns:
         how = formats.get(name) or _format_for(frame[name])
         function = FORMATS[how] if isinstance(how, str) else how
-        header = labels.get(name, str(name).replace("_", " "))
+        header = labels.get(name) or _header(str(name))
         shown[header] = pd.Series([function(v) for v in frame[name].tolist()], dtype="object")
         if function not in (text, time_jst, yes_no):
             numeric.append(header)
@@ -176,6 +176,11 @@ def table(
     classes = pd.DataFrame("wl-number", index=shown.index, columns=pd.Index(numeric))
     styler = styler.set_td_classes(classes) if numeric and len(shown) else styler
     return styler.set_caption(html.escape(caption)) if caption else styler
+
+
+def _header(name: str) -> str:
+    words = name.replace("_", " ")
+    return words[:1].upper() + words[1:]
 
 
 def _format_for(column: pd.Series) -> str:
