@@ -169,6 +169,8 @@ def truth_of(folder: Path) -> dict[str, tuple[int, int]]:
         if charge["status"] == "captured" and not complete:
             assert key not in approved
             due[key] = (held[key] + max(0, paid[key] - from_card[key]), yen)
+        if charge["status"] == "captured" and complete and yen > from_card[key]:
+            due[key] = (0, yen - from_card[key])
         if charge["status"] == "refunded" and complete:
             match = (wallet[key], asked[key], yen)
             refunds[match] -= 1

@@ -14,6 +14,7 @@ from analysis.reconcile.mapping import read_mapping
 from analysis.reconcile.repairs import Plan, plan_repairs
 from analysis.reconcile.result import REASONS, Reconciliation, reconcile_run
 from runlog.errors import UsageFault
+from runlog.manifest import read_manifest
 from runlog.reader import open_run
 
 
@@ -23,9 +24,7 @@ from runlog.reader import open_run
 @click.option("--statement", type=click.Path(path_type=Path), help="Your acquirer statement (CSV).")
 @click.option("--mapping", type=click.Path(path_type=Path), help="Which column means what (TOML).")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, nothing else.")
-@click.option(
-    "--apply", is_flag=True, help="Post the repairs; the repaired books are a new run."
-)
+@click.option("--apply", is_flag=True, help="Post the repairs; the repaired books are a new run.")
 @click.option("--out", type=click.Path(path_type=Path), help="The new run (RUN-repaired).")
 @click.option("--dsn", envvar="DATABASE_URL", help="Rebuild the ledger on this PostgreSQL.")
 def reconcile_command(
@@ -91,10 +90,8 @@ def _apply(folder: Path, out: Path | None, dsn: str | None, as_json: bool) -> No
     if not plan.repairs:
         target = folder
     elif target.is_dir():
-        before = result
+        applied["already_posted"] = _repairs_in(target, of=folder)
         result, plan = _reconciled(target)
-        _same_run(folder, target, before)
-        applied["already_posted"] = _count_repairs(target)
     else:
         from reference_engine.repair import apply_repairs
 
@@ -108,31 +105,14 @@ def _apply(folder: Path, out: Path | None, dsn: str | None, as_json: bool) -> No
     _show(result, as_json, applied | {"run": str(target), "by_hand": plan.by_hand})
 
 
-def _same_run(folder: Path, target: Path, before: Reconciliation) -> None:
-    """Refuse a target that holds the books of something else."""
-    refunds = set(before.refunds_due["idempotency_key"])
-    run = open_run(target)
-    try:
-        note = f"books of run {open_run(folder).manifest.run_id} after"
-        if not any(n.startswith(note) for n in run.manifest.notes):
-            todo = (
-                f"choose another --out; it has not the {len(refunds)} repair(s) of this run"
-            )
-            raise UsageFault("output exists and is another run", target, todo)
-    finally:
-        run.close()
-
-
-def _count_repairs(folder: Path) -> int:
-    run = open_run(folder)
-    try:
-        rows = run.connection.execute(
-            "SELECT count(DISTINCT idempotency_key) FROM ledger_transfers "
-            "WHERE idempotency_key LIKE 'repair:%'"
-        ).fetchall()
-    finally:
-        run.close()
-    return int(rows[0][0])
+def _repairs_in(target: Path, *, of: Path) -> int:
+    """How many repairs of the run `of` the run `target` holds; refuse a target that is another."""
+    start = f"books of run {read_manifest(of).run_id} after "
+    for note in read_manifest(target).notes:
+        if note.startswith(start):
+            return int(note.removeprefix(start).split()[0])
+    todo = "choose another --out; it does not hold the repairs of this run"
+    raise UsageFault("output exists and is another run", target, todo)
 
 
 def _show(result: Reconciliation, as_json: bool, applied: dict[str, Any] | None = None) -> None:

@@ -21,7 +21,12 @@ def load_run(run: Run) -> duckdb.DuckDBPyConnection:
         if not run.has(table):
             todo = "a run of the engine has both books; for your own use --ledger and --statement"
             raise BadData(f"this run recorded no {table}", run.folder, todo)
-    con = run.connection
+    load_tables(run.connection)
+    return run.connection
+
+
+def load_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """Build the same tables on any connection that has the contract's four tables of money."""
     materialise(con, "ledger_by_key", sql.load("reconcile_ledger"))
     materialise(con, "requests_by_key", sql.load("reconcile_requests"))
     materialise(con, "wallet_book", sql.load("reconcile_wallet_book"))
@@ -30,7 +35,6 @@ def load_run(run: Run) -> duckdb.DuckDBPyConnection:
     _cap_parked(con)
     materialise(con, "refund_matches", sql.load("reconcile_refund_matches"))
     con.execute(sql.load("duckdb/reconcile_mark_refunds"))
-    return con
 
 
 def judge(con: duckdb.DuckDBPyConnection) -> None:

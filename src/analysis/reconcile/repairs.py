@@ -93,7 +93,7 @@ def _repair(row: Any, left: pd.DataFrame | None, accounts: dict[str, int]) -> Re
         loss = int(row.shortfall_jpy)
         legs.append(Leg(accounts["external"], accounts["card_funding"], loss, "repair"))
     unseen = int(row.captured_jpy - row.card_jpy)
-    if not row.done and unseen > 0 and wallet is not None:
+    if unseen > 0 and wallet is not None:
         legs.append(Leg(accounts["card_funding"], wallet, unseen, "repair"))
         legs.append(Leg(wallet, accounts["card_funding"], unseen, "refund_card"))
     return Repair(
