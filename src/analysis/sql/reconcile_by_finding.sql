@@ -1,5 +1,6 @@
 -- How many intentions and how much money each finding holds.
--- Reads the table findings. Grain: one finding. Money in whole yen. Sorted by name.
+-- Reads the table findings.
+-- Grain: one finding. Money in whole yen. Sorted by name.
 SELECT finding,
   count(*) AS intentions,
   count(DISTINCT wallet_id) AS wallets,

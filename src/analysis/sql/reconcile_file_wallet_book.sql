@@ -1,5 +1,6 @@
 -- The wallet's side from a user's ledger export, in the columns of reconcile_wallet_book.
--- Reads the table ledger_typed. Grain: one payment of the export. Money in whole yen, times UTC.
+-- Reads the table ledger_typed.
+-- Grain: one payment of the export. Money in whole yen, times UTC.
 -- A failed or unknown payment has delivered nothing; what it still draws from the balance is owed back.
 SELECT
   idempotency_key, wallet_id, 'card_payment' AS operation, asked_jpy,

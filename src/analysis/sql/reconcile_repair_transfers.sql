@@ -1,5 +1,6 @@
 -- The transfers that a failed intention left behind: what moved money, and holds nobody has ended.
--- Reads the tables findings and ledger_transfers. Grain: one transfer. Money in whole yen. Sorted by key, transfer.
+-- Reads the tables findings and ledger_transfers.
+-- Grain: one transfer. Money in whole yen. Sorted by key, transfer.
 WITH ended AS (
   SELECT DISTINCT pending_id FROM ledger_transfers WHERE pending_id IS NOT NULL
 )

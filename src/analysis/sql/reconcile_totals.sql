@@ -1,5 +1,6 @@
 -- The totals of a reconciliation.
--- Reads the table findings. Grain: one row. Money in whole yen.
+-- Reads the table findings.
+-- Grain: one row. Money in whole yen.
 -- attempted = every intention but refunds on wish, once, whatever the retries; abandoned = the client gave up (timed out) or
 --   was turned away before work began (shed), and no attempt was approved.
 SELECT

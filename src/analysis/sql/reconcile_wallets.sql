@@ -1,5 +1,6 @@
 -- The wallets that were hit, and how often: a technical failure (failed, timed out, shed) or a refund due.
--- Reads the table findings. Grain: one wallet. Money in whole yen. Sorted by hits, then wallet.
+-- Reads the table findings.
+-- Grain: one wallet. Money in whole yen. Sorted by hits, then wallet.
 SELECT wallet_id,
   count(*) AS hits,
   CAST(coalesce(sum(asked_jpy), 0) AS BIGINT) AS asked_jpy,
