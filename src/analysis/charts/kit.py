@@ -7,6 +7,7 @@ given in UTC and drawn in Japan's time, because that is how the incidents were t
 from __future__ import annotations
 
 import datetime as dt
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ _LABEL_LEVELS = 5
 _LABEL_PX = 15
 _LABEL_LENGTH = 44
 _ROW_TITLE_PX = 22
+_LEGEND_LINE_PX = 20
 _CHARACTER_PX = 6.6
 _PLOT_PX = 940
 # darker twins for words: the palette's light colours are for areas and lines
@@ -72,9 +74,9 @@ def new_rows(
         row_heights=list(weights) if weights else None,
     )
     figure.update_layout(template=theme.template(), title_text=title, height=height)
-    figure.update_layout(legend_y=-70 / (height - 130))
-    for row, y_title in enumerate(y_titles, start=1):
-        figure.update_yaxes(title_text=y_title, row=row, col=1)
+    shares = [w / sum(weights) for w in weights] if weights else [1 / count] * count
+    for row, (y_title, share) in enumerate(zip(y_titles, shares, strict=True), start=1):
+        figure.update_yaxes(title_text=_wrapped(y_title, row_px * count * share), row=row, col=1)
     figure.update_xaxes(title_text=x_title, row=count, col=1)
     # the subplot titles are annotations made before the template: give them its left alignment
     figure.update_annotations(x=0, xanchor="left", font_size=13, name="row-title")
@@ -177,7 +179,7 @@ def add_bars(
     """Add bars; horizontal by default, first on top, because labels are words."""
     categories, amounts = _plain(labels), _plain(values)
     figure.update_layout(hovermode="closest")
-    if horizontal and row is None:
+    if horizontal and row is None and not figure.data:
         figure.update_layout(height=150 + 34 * max(2, len(categories)))
         figure.update_yaxes(autorange="reversed")
     trace = go.Bar(
@@ -394,6 +396,11 @@ def escape(words: str) -> str:
     return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def _wrapped(title: str, height_px: float) -> str:
+    """Break an axis title that is longer than its axis."""
+    return "<br>".join(textwrap.wrap(title, max(12, int((height_px - 30) / 7.5)))) or title
+
+
 def _short(words: str) -> str:
     return words if len(words) <= _LABEL_LENGTH else words[: _LABEL_LENGTH - 1] + "…"
 
@@ -406,8 +413,21 @@ def _plain(values: Any) -> Any:
 
 
 def _add(figure: go.Figure, trace: Any, row: int | None) -> go.Figure:
+    lines_before = _legend_lines(figure)
     if row is None:
         figure.add_trace(trace)
     else:
         figure.add_trace(trace, row=row, col=1)
+    # the legend takes its room from the plot: give it back
+    more = _legend_lines(figure) - max(1, lines_before)
+    if more > 0 and figure.layout.height:
+        figure.update_layout(height=figure.layout.height + more * _LEGEND_LINE_PX)
     return figure
+
+
+def _legend_lines(figure: go.Figure) -> int:
+    """About how many lines the legend takes on a page of usual width."""
+    names = [t.name for t in figure.data if t.name and t.showlegend is not False]
+    widest = max((len(name) for name in names), default=0) * _CHARACTER_PX + 50
+    per_line = max(1, int(_PLOT_PX / widest))
+    return -(-len(names) // per_line)

@@ -91,7 +91,15 @@ def template() -> go.layout.Template:
         "plot_bgcolor": "#FFFFFF",
         "hovermode": "x unified",
         "hoverlabel": {"font": {"family": FONT, "size": 12}},
-        "legend": {"orientation": "h", "yanchor": "top", "y": -0.16, "xanchor": "left", "x": 0},
+        # at the foot of the figure, whatever its height: there it meets no axis title
+        "legend": {
+            "orientation": "h",
+            "yref": "container",
+            "yanchor": "bottom",
+            "y": 0,
+            "xanchor": "left",
+            "x": 0,
+        },
         "margin": {"l": 70, "r": 24, "t": 64, "b": 60},
         "xaxis": axis,
         "yaxis": axis,
