@@ -1,0 +1,139 @@
+"""Figures of the whole corpus: how long, how much of the service, how soon customers were told."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis.charts import kit, theme
+
+_DATABASE_LOOKS = {
+    "yes": ("database named as a cause", theme.VERMILION, "square"),
+    "partly": ("database partly", theme.ORANGE, "diamond"),
+    "no": ("no database named", theme.BLUE, "circle"),
+    "unknown": ("not known", theme.GREY, "x"),
+}
+_MINUTE_TICKS = (10, 30, 60, 180, 360, 720, 1440, 10080, 43200, 259200)
+_MINUTE_NAMES = ("10 min", "30 min", "1 h", "3 h", "6 h", "12 h", "1 d", "1 wk", "30 d", "180 d")
+
+
+def durations_by_cause(corpus: pd.DataFrame) -> go.Figure:
+    """Return one row an incident: minutes affected with their bounds, grouped by cause.
+
+    Args:
+        corpus: incident_id, cause_group, database, affected_min, affected_min_low,
+            affected_min_high; rows without a duration are left out (the caller says how many).
+    """
+    known = corpus.dropna(subset=["affected_min"]).sort_values(["cause_group", "affected_min"])
+    figure = kit.new_figure(
+        "Minutes in which some function was affected, by group of causes",
+        x_title="Duration (logarithmic)",
+        y_title="",
+        height_px=140 + 24 * max(1, len(known)),
+    )
+    labels = {r.incident_id: f"{r.cause_group} · {r.incident_id}" for r in known.itertuples()}
+    for value, (words, colour, symbol) in _DATABASE_LOOKS.items():
+        group = known[known["database"] == value]
+        if group.empty:
+            continue
+        figure.add_trace(
+            go.Scatter(
+                x=group["affected_min"].tolist(),
+                y=[labels[i] for i in group["incident_id"]],
+                mode="markers",
+                name=words,
+                marker={"color": colour, "symbol": symbol, "size": 10},
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": (group["affected_min_high"] - group["affected_min"]).tolist(),
+                    "arrayminus": (group["affected_min"] - group["affected_min_low"]).tolist(),
+                    "color": colour,
+                    "width": 4,
+                },
+                hovertemplate="%{y}<br>%{x:,.0f} min<extra></extra>",
+            )
+        )
+    figure.update_yaxes(
+        type="category", categoryorder="array", categoryarray=list(labels.values())[::-1]
+    )
+    _minute_axis(figure)
+    figure.update_layout(hovermode="closest", legend={"y": -90 / (24 * max(1, len(known)) + 20)})
+    return figure
+
+
+def share_against_duration(corpus: pd.DataFrame) -> go.Figure:
+    """Return the share of named functions affected against the duration, one mark an incident.
+
+    Args:
+        corpus: incident_id, database, affected_min, functions_named, functions_affected.
+    """
+    known = corpus.dropna(subset=["affected_min"])
+    known = known[known["functions_named"] > 0]
+    figure = kit.new_figure(
+        "How much of the service, for how long",
+        x_title="Duration (logarithmic)",
+        y_title="Functions affected, of those a source names (%)",
+    )
+    for value, (words, colour, symbol) in _DATABASE_LOOKS.items():
+        group = known[known["database"] == value]
+        if group.empty:
+            continue
+        share = 100 * group["functions_affected"] / group["functions_named"]
+        figure.add_trace(
+            go.Scatter(
+                x=group["affected_min"].tolist(),
+                y=share.tolist(),
+                text=group["incident_id"].tolist(),
+                mode="markers",
+                name=words,
+                marker={"color": colour, "symbol": symbol, "size": 11, "opacity": 0.8},
+                hovertemplate="%{text}<br>%{x:,.0f} min, %{y:.0f} %<extra></extra>",
+            )
+        )
+    _minute_axis(figure)
+    figure.update_yaxes(range=[-4, 108])
+    figure.update_layout(hovermode="closest")
+    return figure
+
+
+def announcements(said: pd.DataFrame) -> go.Figure:
+    """Return when each thing was said after the start, one row an incident and statement.
+
+    Args:
+        said: incident_id, statement, offset_min, offset_min_low, offset_min_high.
+    """
+    figure = kit.new_figure(
+        "Minutes from the start until customers were told",
+        x_title="After the start (logarithmic)",
+        y_title="",
+        height_px=150 + 28 * max(1, len(said)),
+    )
+    rows = [f"{r.incident_id} · {r.statement}" for r in said.itertuples()]
+    middle = said["offset_min"].fillna((said["offset_min_low"] + said["offset_min_high"]) / 2)
+    figure.add_trace(
+        go.Scatter(
+            x=middle.tolist(),
+            y=rows,
+            mode="markers",
+            marker={"color": theme.BLUE, "size": 10},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": (said["offset_min_high"] - middle).tolist(),
+                "arrayminus": (middle - said["offset_min_low"]).tolist(),
+                "width": 4,
+            },
+            hovertemplate="%{y}<br>%{x:,.0f} min<extra></extra>",
+        )
+    )
+    figure.update_yaxes(type="category", categoryorder="array", categoryarray=rows[::-1])
+    _minute_axis(figure)
+    figure.update_layout(hovermode="closest", showlegend=False)
+    return figure
+
+
+def _minute_axis(figure: go.Figure) -> None:
+    figure.update_xaxes(
+        type="log", tickvals=list(_MINUTE_TICKS), ticktext=list(_MINUTE_NAMES), tickangle=0
+    )

@@ -1,0 +1,25 @@
+-- grain: one function (operation x funding) in one phase of the run, by intended arrival
+-- parameters: $threshold_us (an answer slower than this is late)
+-- columns: position, phase, operation, funding, offered (attempts), answered (approved or declined),
+--   in_time (answered within the threshold), approved, failed, timed_out, shed, intentions (distinct
+--   idempotency keys), intentions_answered (of them with an answered attempt in this phase)
+SELECT
+    p.position,
+    p.phase,
+    a.operation,
+    a.funding,
+    count(*) AS offered,
+    count(*) FILTER (WHERE outcome IN ('approved', 'declined')) AS answered,
+    count(*) FILTER (
+        WHERE outcome IN ('approved', 'declined') AND response_us <= $threshold_us) AS in_time,
+    count(*) FILTER (WHERE outcome = 'approved') AS approved,
+    count(*) FILTER (WHERE outcome = 'failed') AS failed,
+    count(*) FILTER (WHERE outcome = 'timed_out') AS timed_out,
+    count(*) FILTER (WHERE outcome = 'shed') AS shed,
+    count(DISTINCT idempotency_key) AS intentions,
+    count(DISTINCT CASE WHEN outcome IN ('approved', 'declined') THEN idempotency_key END)
+        AS intentions_answered
+FROM tl_attempts a
+JOIN tl_phases p ON a.scheduled_us >= p.start_us AND a.scheduled_us < p.end_us
+GROUP BY p.position, p.phase, a.operation, a.funding
+ORDER BY a.operation, a.funding, p.position
