@@ -15,6 +15,7 @@ import pandas as pd
 from analysis.bottleneck import blocking, compare, littles_law, requests, statements
 from analysis.bottleneck.case import Case, open_case
 from analysis.bottleneck.verdict.diagnose import Diagnosis, diagnose
+from analysis.bottleneck.words import brief_statement
 from analysis.paths import find_run
 from analysis.sql import load
 from runlog.errors import UsageFault
@@ -106,9 +107,10 @@ class View:
         window = self.diagnosis.window
         if self.case.has("samples"):
             found = statements.sampled_statements(self.case, window, top)
-            found["statement"] = found["statement"].fillna("(text not recorded)")
+            found["statement"] = [brief_statement(text) for text in found["statement"]]
             return found
         found = statements.logged_statements(self.case, window, top)
+        found["statement"] = [brief_statement(text) for text in found["statement"]]
         found["db_time_s"] = found["total_us"] / 1e6
         found["db_time_share"] = found["share"]
         return found
@@ -120,6 +122,7 @@ class View:
             found = statements.client_statements(self.case, window)
             return found.drop(columns=["span"])
         found = statements.logged_statements(self.case, window)
+        found["statement"] = [brief_statement(text) for text in found["statement"]]
         return found[[
             "statement", "kind", "calls", "total_us", "p50_us", "p95_us", "p99_us", "p999_us", "max_us",
         ]]  # fmt: skip

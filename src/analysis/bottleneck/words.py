@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from analysis.bottleneck.series import MEASURES
 from analysis.bottleneck.verdict.diagnose import Diagnosis, headline
@@ -31,13 +32,16 @@ def verdict_lines(diagnosis: Diagnosis) -> list[str]:
 
 def _finding_lines(number: int, finding: Finding) -> list[str]:
     lines = [
-        f"{number}. {finding.cause} ({_kind(finding)}, {impact(finding)}, "
-        f"confidence {finding.confidence:.2f})",
+        f"{number}. {finding.cause} ({_kind(finding)}, {impact(finding)}, {_sure(finding)})",
         f"   {finding.headline}",
     ]
     lines += [f"   - {evidence_sentence(e)}" for e in finding.evidence[:_EVIDENCE_SHOWN]]
     lines += [f"   not {cause}: {how}" for cause, how in finding.told_from.items()]
     return [*lines, f"   do: {finding.advice}", ""]
+
+
+def _sure(finding: Finding) -> str:
+    return f"confidence {finding.confidence:.2f}"
 
 
 def _kind(finding: Finding) -> str:
@@ -83,6 +87,16 @@ def window_sentence(diagnosis: Diagnosis) -> str:
     top = ", ".join(MEASURES[name].words for name in list(window.scores)[:3])
     text = f"Window {how}: {time_jst(window.start)} to {time_jst(window.end)} ({length_s:.0f} s)"
     return text + (f"; most unusual: {top}." if top else ".")
+
+
+def brief_statement(text: object) -> str:
+    """A statement short enough for a label: its column list gives way to its tables and functions.
+
+    >>> brief_statement("SELECT account_id, state FROM accounts WHERE id = $1")
+    'SELECT … FROM accounts WHERE id = $1'
+    """
+    flat = " ".join(str(text).split()) if isinstance(text, str) else "(text not recorded)"
+    return re.sub(r"^(SELECT) .{12,}? (FROM)\b", r"\1 … \2", flat, flags=re.IGNORECASE)
 
 
 def cause_words(cause: str) -> str:

@@ -1,13 +1,14 @@
 -- grain: one statement fingerprint seen active in samples
--- columns: query_id, statement (a text of it, masked), samples, db_time_s (active time, seconds),
+-- columns: query_id (one of them: the server has several ids for one text when types of parameters
+--   differ), statement (masked), samples, db_time_s (active time, seconds),
 --   db_time_share, then shares of its own time: cpu_share, lock_share, wal_share, io_share
 WITH pace AS (
     SELECT count(*) AS ticks FROM (SELECT DISTINCT sampled_at FROM pg_activity
         WHERE sampled_at >= $start AND sampled_at < $end)
 )
 SELECT
-    a.query_id,
-    max(a.query) AS statement,
+    min(a.query_id) AS query_id,
+    a.query AS statement,
     count(*) AS samples,
     count(*) * 1.0 / max(p.ticks) * $span_s AS db_time_s,
     count(*) * 1.0 / sum(count(*)) OVER () AS db_time_share,
@@ -18,6 +19,6 @@ SELECT
 FROM bn_activity a
 CROSS JOIN pace p
 WHERE a.is_active AND a.bucket BETWEEN $first AND $last
-GROUP BY a.query_id, CASE WHEN a.query_id IS NULL THEN a.query END
-ORDER BY samples DESC, a.query_id, statement
+GROUP BY a.query, CASE WHEN a.query IS NULL THEN a.query_id END
+ORDER BY samples DESC, statement, query_id
 LIMIT $top

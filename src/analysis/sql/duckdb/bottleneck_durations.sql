@@ -1,8 +1,8 @@
 -- grain: one logged duration on the time axis
--- columns: fingerprint (hash of the server's query_id, or of the masked statement where it has none),
+-- columns: fingerprint (hash of the masked statement, else of the server's query_id),
 --   kind (as in log_durations), duration_us, from_us, to_us (epoch microseconds), bucket (of its end)
 SELECT
-    hash(coalesce(CAST(query_id AS VARCHAR), statement, kind)) AS fingerprint,
+    hash(coalesce(statement, CAST(query_id AS VARCHAR), kind)) AS fingerprint,
     kind,
     duration_us,
     epoch_us(log_time) - duration_us AS from_us,

@@ -2,7 +2,9 @@
 -- columns: root_state, root_wait, application_name, statement (masked), waiter_s (seconds that others
 --   spent behind it: samples of blocked sessions x time between samples), waiter_share, victims
 --   (distinct waiting sessions), roots (distinct root transactions), held_us_p50, held_us_max (age of the
---   root's transaction when it blocked), idle_us_p50 (time since its last statement ended, where idle)
+--   root's transaction when it blocked), idle_us_p50 (time since its last statement ended, where idle),
+--   client_waiter_s (of waiter_s, behind a root idle in transaction for 10 ms or more: longer than the
+--   gap between two statements of one client)
 -- A waiter with two roots counts half for each. A root that was not in the sample has state 'unknown';
 -- pid NULL is a cycle (a deadlock before it is broken).
 WITH split AS (
@@ -40,7 +42,10 @@ SELECT
     max(epoch_us(s.sampled_at) - epoch_us(a.xact_start)) AS held_us_max,
     percentile_disc(0.5) WITHIN GROUP
         (ORDER BY CASE WHEN a.state LIKE 'idle in%'
-            THEN epoch_us(s.sampled_at) - epoch_us(a.state_change) END) AS idle_us_p50
+            THEN epoch_us(s.sampled_at) - epoch_us(a.state_change) END) AS idle_us_p50,
+    coalesce(sum(s.weight) FILTER (WHERE a.state LIKE 'idle in%'
+        AND epoch_us(s.sampled_at) - epoch_us(a.state_change) >= 10000), 0)
+        * max(p.span_us) / max(p.gaps) / 1000000.0 AS client_waiter_s
 FROM split s
 CROSS JOIN pace p
 LEFT JOIN seen a ON a.sampled_at = s.sampled_at AND a.pid = s.root

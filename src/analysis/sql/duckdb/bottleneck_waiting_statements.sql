@@ -2,6 +2,6 @@
 -- columns: bucket (of its start), fingerprint (of the waiting statement, as in bn_durations)
 SELECT
     b.bucket,
-    hash(coalesce(CAST(w.query_id AS VARCHAR), w.query, 'unknown')) AS fingerprint
+    hash(coalesce(w.query, CAST(w.query_id AS VARCHAR), 'unknown')) AS fingerprint
 FROM bn_waits w
 JOIN bn_wait_buckets b ON b.wait_id = w.wait_id
