@@ -11,6 +11,7 @@ import numpy.typing as npt
 import orjson
 
 from reference_engine.scenario_model import Amounts, FaultSpec, Phase, Scenario
+from runlog.errors import BadData
 
 OPERATIONS = ("card_payment", "p2p_transfer", "top_up", "refund", "balance_inquiry")
 ARRIVALS_MAX = 5_000_000
@@ -161,8 +162,8 @@ def _thinned(scenario: Scenario, phase: Phase, rng: np.random.Generator) -> _Flo
     highest = max(phase.rate_per_s) * math.prod(factors)
     expected = highest * (phase.end_s - phase.start_s)
     if expected > ARRIVALS_MAX:
-        msg = f"phase '{phase.label}' would offer {expected:.0f} requests, above {ARRIVALS_MAX}"
-        raise OverflowError(msg)
+        what = f"'{phase.label}' would offer {expected:.0f}, the limit is {ARRIVALS_MAX}"
+        raise BadData("too many requests in one phase", what, "lower its rate or shorten it")
     count = rng.poisson(expected)
     candidates = np.sort(rng.uniform(phase.start_s, phase.end_s, size=count))
     chances = rng.uniform(0.0, highest, size=count) if highest > 0 else candidates

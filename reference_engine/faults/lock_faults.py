@@ -28,7 +28,7 @@ class HotRow(FlagFault):
 
     class Parameters(FaultParameters):
         sessions: int = Field(default=12, ge=0, le=200)  # payout sessions on the same row
-        transfers: int = Field(default=8, ge=1, le=1_000)  # payouts in one transaction
+        transfers: int = Field(default=60, ge=2, le=10_000)  # payouts in one statement
 
     def __init__(self, parameters: dict[str, Any] | None = None) -> None:
         super().__init__(parameters)
@@ -51,17 +51,16 @@ class HotRow(FlagFault):
     def _pay_out(
         self, connection: psycopg.Connection[Any], copy: int, stopping: threading.Event
     ) -> None:
-        """One transaction of real postings out of the settlement row and back, one yen each."""
-        with connection.transaction():
-            for number in range(self.parameters.transfers):
-                pair = (SETTLEMENT, _BANK) if number % 2 == 0 else (_BANK, SETTLEMENT)
-                connection.execute(
-                    "INSERT INTO transfers (transfer_id, debit_account_id, credit_account_id, "
-                    "amount_jpy, code) VALUES (nextval('operation_ids') * 16 + 15, %s, %s, 1, "
-                    "'transfer')",
-                    pair,
-                    prepare=True,
-                )
+        """One statement of real postings out of the settlement row and back, one yen each."""
+        connection.execute(
+            "INSERT INTO transfers (transfer_id, debit_account_id, credit_account_id, amount_jpy, "
+            "code) SELECT nextval('operation_ids') * 16 + 15, "
+            "CASE n %% 2 WHEN 0 THEN %(row)s ELSE %(bank)s END, "
+            "CASE n %% 2 WHEN 0 THEN %(bank)s ELSE %(row)s END, 1, 'transfer' "
+            "FROM generate_series(1, %(count)s) AS n",
+            {"row": SETTLEMENT, "bank": _BANK, "count": self.parameters.transfers},
+            prepare=True,
+        )
 
 
 class LongTransaction(Fault):
