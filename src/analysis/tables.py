@@ -14,6 +14,7 @@ from pandas.io.formats.style import Styler
 UNKNOWN = "–"
 JST = "Asia/Tokyo"
 _MS_US, _S_US, _MIN_US = 1_000, 1_000_000, 60_000_000
+_DATE = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?( [A-Z]{3,4})?")
 Tone = Literal["neutral", "good", "warn", "bad"]
 
 
@@ -165,7 +166,7 @@ def table(
     for name in frame.columns:
         how = formats.get(name) or _format_for(frame[name])
         function = FORMATS[how] if isinstance(how, str) else how
-        header = labels.get(name) or _header(str(name))
+        header = _header(labels.get(name) or str(name).replace("_", " "))
         shown[header] = pd.Series([function(v) for v in frame[name].tolist()], dtype="object")
         if function not in (text, time_jst, yes_no):
             numeric.append(header)
@@ -173,14 +174,19 @@ def table(
     styler = styler.format(escape="html").format_index(escape="html", axis=1)
     styler = styler.set_table_attributes('class="wl-table"')
     # set_td_classes, not inline CSS: the site's stylesheet decides, and printing works
-    classes = pd.DataFrame("wl-number", index=shown.index, columns=pd.Index(numeric))
-    styler = styler.set_td_classes(classes) if numeric and len(shown) else styler
+    classes = pd.DataFrame("", index=shown.index, columns=shown.columns)
+    for header in shown.columns:
+        dates = shown[header].map(lambda words: bool(_DATE.fullmatch(words)))
+        classes.loc[dates, header] = "wl-date"
+        if header in numeric:
+            classes[header] = "wl-number"
+    styler = styler.set_td_classes(classes) if len(shown) else styler
     return styler.set_caption(html.escape(caption)) if caption else styler
 
 
-def _header(name: str) -> str:
-    words = name.replace("_", " ")
-    return words[:1].upper() + words[1:]
+def _header(words: str) -> str:
+    """Begin with a capital, but for percentiles: p99 is a name of its own."""
+    return words if re.match(r"p\d", words) else words[:1].upper() + words[1:]
 
 
 def _format_for(column: pd.Series) -> str:

@@ -189,6 +189,7 @@ def add_bars(
         name=name,
         text=None if text is None else list(text),
         textposition="auto",
+        textangle=0,
         marker={
             "color": colour or theme.LINE_COLOURS[index % len(theme.LINE_COLOURS)],
             "pattern": {"shape": theme.PATTERNS[index % len(theme.PATTERNS)], "solidity": 0.25},

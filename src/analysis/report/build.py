@@ -98,7 +98,7 @@ def _write_page(
         body = exporter.Body(page.notebook.stem, "", [], 0, None)
     document = _document(page, body, failure)
     (place / METRICS).write_bytes(to_bytes(document))
-    links = [("Figures as JSON", METRICS), ("Executed notebook", EXECUTED)]
+    links = [("Metrics (JSON)", METRICS), ("Executed notebook", EXECUTED)]
     for extra in extras if failure is None else ():
         made = extra(page, document)
         if made is not None:

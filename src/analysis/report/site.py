@@ -166,6 +166,10 @@ def _page(
         entry = declared(notebook).get("run")
         name = parameters.get("run", entry.default if entry else "")
         read = [paths.find_run(name)] if name else []
+        if "incident" in given and "run" not in given:
+            # a default run that replays another incident is not laid beside this one
+            read = [run for run in read if read_manifest(run).incident == given["incident"]]
+            parameters["run"] = str(name) if read else ""
     slug = notebook.stem + (f"-{suffix}" if suffix else "")
     return Page(slug, notebook, group, parameters, tuple(read))
 
