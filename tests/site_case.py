@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from analysis import paths
+from analysis.postmortem import extra
 from analysis.report.build import Site, build
 from analysis.report.site import Page, recorded_runs, site_pages, unique
 
@@ -35,7 +36,7 @@ def recorded_site() -> Site:
     before = Path.cwd()
     os.chdir(folder)  # the notebooks must not care where they are started
     try:
-        return build(pages, folder / "reports", subtitle="Recorded runs.")
+        return build(pages, folder / "reports", subtitle="Recorded runs.", extras=[extra])
     finally:
         os.chdir(before)
 

@@ -13,7 +13,7 @@ from analysis.report import exporter, folder, provenance
 from analysis.report.metrics import to_bytes
 from analysis.report.runner import Failure, Job, Outcome, execute_all
 from analysis.report.site import GROUPS, Page
-from runlog.errors import BadData
+from runlog.errors import BadData, LabError
 from runlog.manifest import read_manifest
 from runlog.writer import space_guard
 
@@ -99,12 +99,10 @@ def _write_page(
     document = _document(page, body, failure)
     (place / METRICS).write_bytes(to_bytes(document))
     links = [("Metrics (JSON)", METRICS), ("Executed notebook", EXECUTED)]
-    for extra in extras if failure is None else ():
-        made = extra(page, document)
-        if made is not None:
-            words, name, content = made
-            (place / name).write_text(content, "utf-8")
-            links.append((words, name))
+    try:
+        links += _side_files(page, document, place, extras if failure is None else ())
+    except LabError as error:
+        failure = Failure(None, str(error))
     facts = _facts(page, document)
     html = exporter.page(
         "page.html.j2",
@@ -126,6 +124,20 @@ def _write_page(
     return Entry(
         page.slug, document["title"], page.group, facts, document["headline"], links, failure
     )
+
+
+def _side_files(
+    page: Page, document: dict[str, Any], place: Path, extras: Sequence[Extra]
+) -> list[tuple[str, str]]:
+    """Write what the extras make beside the page; return (link text, file name) of each."""
+    links = []
+    for extra in extras:
+        made = extra(page, document)
+        if made is not None:
+            words, name, content = made
+            (place / name).write_text(content, "utf-8")
+            links.append((words, name))
+    return links
 
 
 def _document(page: Page, body: exporter.Body, failure: Failure | None) -> dict[str, Any]:

@@ -119,6 +119,8 @@ def _execute(job: Job, connection_file: Path, stop: threading.Event) -> Outcome:
                 start_timeout=_START_TIMEOUT_S,
                 execution_timeout=CELL_TIMEOUT_S,
                 config=Config({"KernelManager": settings}),
+                # a kernel tells of the signal that ends it: nothing a reader needs
+                extra_arguments=["--IPKernelApp.log_level=50"],
             )
         except PapermillExecutionError as error:
             what = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
