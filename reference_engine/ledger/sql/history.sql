@@ -47,7 +47,8 @@ CREATE FUNCTION book_faults() RETURNS TABLE (what text, example text) LANGUAGE s
                sum(amount_jpy) FILTER (WHERE code = 'auto_charge') AS charged
         FROM transfers WHERE kind IN ('posted', 'post_pending') GROUP BY transfer_id / 16
     ) AS t ON t.operation_id = o.operation_id
-    WHERE coalesce(t.main, 0) <> CASE WHEN o.state = 'approved' THEN o.amount_jpy ELSE 0 END
+    WHERE o.operation <> 'transfer' AND (
+          coalesce(t.main, 0) <> CASE WHEN o.state = 'approved' THEN o.amount_jpy ELSE 0 END
        OR coalesce(t.charged, 0) <> CASE WHEN o.state = 'approved' AND o.operation <> 'refund'
-                                         THEN o.card_part_jpy ELSE 0 END
+                                         THEN o.card_part_jpy ELSE 0 END)
 $$;
