@@ -118,6 +118,7 @@ def test_what_was_answered_survives_kill_and_the_rest_is_unknown(tmp_path: Path)
         assert outcomes["unknown"] > 0
         assert set(outcomes) == {"captured", "unknown"}
         gateway.restart()
+        gateway.configure(latency_ms=1.0)
         booked = {c.idempotency_key for c in gateway.books()}
         assert {key for key, answer in said if answer.outcome == "captured"} <= booked
 
