@@ -243,12 +243,13 @@ def paragraph(sentence: str) -> Html:
 
 
 def emphasised(sentence: str) -> str:
-    """Escape a sentence for HTML and turn `**words**` into strong.
+    """Escape a sentence for HTML; `**words**` become strong, words in back quotes code.
 
     >>> emphasised("**p99** was <b>bad</b>")
     '<strong>p99</strong> was &lt;b&gt;bad&lt;/b&gt;'
     """
-    return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", html.escape(sentence))
+    strong = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", html.escape(sentence))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", strong)
 
 
 @dataclass(frozen=True)

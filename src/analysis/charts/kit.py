@@ -399,7 +399,7 @@ def escape(words: str) -> str:
 
 def _wrapped(title: str, height_px: float) -> str:
     """Break an axis title that is longer than its axis."""
-    return "<br>".join(textwrap.wrap(title, max(12, int((height_px - 30) / 7.5)))) or title
+    return "<br>".join(textwrap.wrap(title, max(12, int((height_px - 40) / 7.5)))) or title
 
 
 def _short(words: str) -> str:

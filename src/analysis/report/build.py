@@ -163,7 +163,11 @@ def _facts(page: Page, document: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts = [("Incident", document["incident"])] if document["incident"] else []
     for run in page.runs:
         manifest = read_manifest(run)
-        facts.append(("Run", f"{manifest.run_id} ({manifest.kind})"))
+        facts.append(
+            ("Run", run.name if manifest.kind == "engine" else f"{run.name} ({manifest.kind})")
+        )
+        if manifest.design:
+            facts.append(("Design", manifest.design))
     window = _window(document["window"])
     return [*facts, ("Window", window)] if window else facts
 
