@@ -65,8 +65,12 @@ class ChildProcess:
         threading.Thread(
             target=_pump, args=(self._process.stdout, self._lines), daemon=True
         ).start()
-        self._send(self.configuration)
-        self.ready = self._receive(READY_TIMEOUT_S)
+        try:
+            self._send(self.configuration)
+            self.ready = self._receive(READY_TIMEOUT_S)
+        except BaseException:
+            self.kill()
+            raise
         return self.ready
 
     def ask(self, timeout_s: float = 10.0, /, **command: Any) -> dict[str, Any]:
