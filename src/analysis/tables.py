@@ -15,6 +15,7 @@ UNKNOWN = "–"
 JST = "Asia/Tokyo"
 _MS_US, _S_US, _MIN_US = 1_000, 1_000_000, 60_000_000
 _DATE = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?( [A-Z]{3,4})?")
+_LONG_WORDS = 36
 Tone = Literal["neutral", "good", "warn", "bad"]
 
 
@@ -177,6 +178,8 @@ def table(
     classes = pd.DataFrame("", index=shown.index, columns=shown.columns)
     for header in shown.columns:
         dates = shown[header].map(lambda words: bool(_DATE.fullmatch(words)))
+        if shown[header].str.len().max() > _LONG_WORDS:
+            classes[header] = "wl-words"
         classes.loc[dates, header] = "wl-date"
         if header in numeric:
             classes[header] = "wl-number"
