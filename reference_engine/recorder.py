@@ -165,8 +165,10 @@ def _masked(name: str, text: str) -> str:
         head, _, statement = text.partition("ms  ")  # "duration: 12.3 ms  statement: ..."
         kind, colon, body = statement.partition(": ")
         return f"{head}ms  {kind}{colon}{mask_sql(body)}"
-    if name == "detail" and text.startswith(("Key (", "Failing row", "Parameters:", "parameters:")):
-        return text.partition("(" if text[0] in "KF" else ":")[0] + " ?"
+    if name == "detail" and text.startswith("Key ("):
+        return re.sub(r"\)=\(.*\)", ")=(?)", text, flags=re.DOTALL)
+    if name == "detail" and text.lower().startswith(("failing row", "parameters:")):
+        return text.split("(" if text[0] == "F" else ":", maxsplit=1)[0].rstrip() + " ?"
     if name in ("detail", "context") and "\n" in text:
         return "\n".join(_masked_line(line) for line in text.splitlines())
     return _masked_line(text) if name in ("detail", "context") else text

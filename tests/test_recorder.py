@@ -230,11 +230,9 @@ def test_log_lines_keep_evidence_and_lose_values(tmp_path: Path) -> None:
         "utf-8",
     )
     found = list(read_csvlogs([log]))
-    assert found[0]["message"] == (
-        "duration: 12.5 ms  statement: SELECT '?' WHERE x = ?"
-    )
+    assert found[0]["message"] == ("duration: 12.5 ms  statement: SELECT '?' WHERE x = ?")
     assert found[1]["detail"] == "Process 3 waits.\nProcess 3: UPDATE a SET b = '?'"
-    assert found[2]["detail"] == "Key ?"
+    assert found[2]["detail"] == "Key (name)=(?) already exists."
     assert found[3]["context"] == "SQL statement SELECT '?'\nPL/pgSQL function f()"
     assert "tarou" not in str(found)
     assert len(found) == 4

@@ -11,7 +11,7 @@ _TOKEN = re.compile(
   | (?P<identifier>"(?:[^"]|"")*(?:"|\Z))
   | (?P<escaped>\b[eE]'(?:[^'\\]|''|\\.)*(?:'|\Z))
   | (?P<string>'(?:[^']|'')*(?:'|\Z))
-  | (?P<dollar>\$(?P<tag>[A-Za-z_]\w*)?\$.*?(?:\$(?P=tag)\$|\Z)|\$\$.*?(?:\$\$|\Z))
+  | (?P<dollar>\$\$.*?(?:\$\$|\Z)|\$(?P<tag>[A-Za-z_]\w*)\$.*?(?:\$(?P=tag)\$|\Z))
   | (?P<parameter>\$\d+)
   | (?P<word>[^\W\d]\w*)
   | (?P<number>\d[\w.]*)
