@@ -46,7 +46,7 @@ def outcomes_and_functions(
         share = (100 * group["availability"]).where(enough)
         kit.add_line(figure, group["at"], share, str(label), index=index, row=2, hover="%{y:.0f} %")
     figure.update_yaxes(range=[-3, 105], row=2, col=1)
-    _lower_legend(figure)
+    figure.update_layout(legend_traceorder="normal")
     return kit.add_events(figure, events)
 
 
@@ -104,7 +104,7 @@ def latency_over_time(
         )
         figure.data[-1].colorbar.update(len=0.45, y=0.0, yanchor="bottom")
         kit.log_latency_axis(figure, row=2)
-    _lower_legend(figure)
+    figure.update_layout(legend_traceorder="normal")
     return kit.add_events(figure, events)
 
 
@@ -189,17 +189,8 @@ def burn_and_changes(
     )  # fmt: skip
     order = [label for label, _, _, _ in rules] + ["change point"]
     figure.update_yaxes(categoryorder="array", categoryarray=order[::-1], row=2, col=1)
-    _lower_legend(figure)
+    figure.update_layout(legend_traceorder="normal")
     return kit.add_events(figure, events)
-
-
-def _lower_legend(figure: go.Figure) -> None:
-    """Leave room for the date under the first tick, which pushes the axis title down."""
-    height = figure.layout.height
-    figure.update_layout(
-        height=height + 40, legend_y=-96 / (height - 130), legend_traceorder="normal"
-    )
-    figure.update_layout(margin_b=100)
 
 
 def _dots(

@@ -58,7 +58,7 @@ def durations_by_cause(corpus: pd.DataFrame) -> go.Figure:
         type="category", categoryorder="array", categoryarray=list(labels.values())[::-1]
     )
     _minute_axis(figure)
-    figure.update_layout(hovermode="closest", legend={"y": -90 / (24 * max(1, len(known)) + 20)})
+    figure.update_layout(hovermode="closest")
     return figure
 
 

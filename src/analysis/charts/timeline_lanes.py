@@ -77,8 +77,6 @@ def swim_lanes(
         hovermode="closest",
         bargap=0.25,
         height=190 + _ROW_PX * max(1, len(rows)),
-        margin_b=100,
-        legend={"y": -92 / (_ROW_PX * max(1, len(rows)) + 30)},
     )
     return figure
 

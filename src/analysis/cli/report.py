@@ -130,6 +130,7 @@ def _run_live() -> dict[str, Path]:
 
 
 def _build(pages: Sequence[Page], out: Path, subtitle: str, single_file: bool) -> int:
+    from analysis import postmortem
     from analysis.report.build import build
 
     site = build(
@@ -137,6 +138,7 @@ def _build(pages: Sequence[Page], out: Path, subtitle: str, single_file: bool) -
         out,
         subtitle=subtitle,
         single_file=single_file,
+        extras=(postmortem.extra,),
         echo=lambda line: click.echo(line, err=True),
     )
     click.echo(str(site.index))

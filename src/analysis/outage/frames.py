@@ -26,6 +26,7 @@ _MILESTONES = (
 # share answered -> state, for drawing a measured function like a function on record
 MEASURED_STATES = ((0.99, "up"), (0.90, "degraded"), (0.10, "partly_down"), (-1.0, "down"))
 _LANE_STEPS = 48
+_HOURS_FROM_MIN = 720  # longer than half a day is told in hours
 _OPEN_SIDE = dt.timedelta(days=1)  # how much of an open side of a time is drawn
 NOT_ON_RECORD = "not on record"
 
@@ -37,6 +38,8 @@ def minutes_words(span: Span) -> str:
     ('216 min (206 to 226)', '23.2 to 24.2 days')
     >>> minutes_words(Span(110, 110, 110)), minutes_words(Span(None, None))
     ('110 min', 'not on record')
+    >>> minutes_words(Span(1230, 1240, 1235))
+    '20 h 35 min (1,230 to 1,240 min)'
     """
     if span.min is None and span.max is None:
         return NOT_ON_RECORD
@@ -49,12 +52,19 @@ def minutes_words(span: Span) -> str:
     if span.min == span.max:
         return _length(span.min)
     bounds = f"{_number(span.min)} to {_number(span.max)}"
-    return f"{_length(span.as_written)} ({bounds})" if span.as_written else f"{bounds} min"
+    if not span.as_written:
+        return f"{bounds} min"
+    unit = "" if span.as_written < _HOURS_FROM_MIN else " min"
+    return f"{_length(span.as_written)} ({bounds}{unit})"
 
 
 def _length(minutes: float | None) -> str:
     assert minutes is not None
-    return f"{minutes / 1440:.1f} days" if minutes >= 2 * 1440 else f"{_number(minutes)} min"
+    if minutes >= 2 * 1440:
+        return f"{minutes / 1440:.1f} days"
+    if minutes >= _HOURS_FROM_MIN:
+        return f"{int(minutes) // 60} h {int(minutes) % 60:02d} min"
+    return f"{_number(minutes)} min"
 
 
 def _number(minutes: float) -> str:
