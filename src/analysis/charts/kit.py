@@ -26,6 +26,7 @@ _ROW_TITLE_PX = 22
 _LEGEND_LINE_PX = 20
 _CHARACTER_PX = 6.6
 _PLOT_PX = 940
+_DARK = (theme.BLUE, theme.BLACK)
 # darker twins for words: the palette's light colours are for areas and lines
 _TEXT_COLOURS = {
     theme.ORANGE: "#8A5F00",
@@ -376,6 +377,7 @@ def add_lane_bar(
         text=[escape(_short(label))],
         textposition="inside",
         insidetextanchor="start",
+        insidetextfont={"color": "#FFFFFF" if colour in _DARK else "#1B1B1B"},
         marker={"color": colour, "pattern": {"shape": pattern, "solidity": 0.25}},
         opacity=opacity,
         showlegend=False,

@@ -81,8 +81,15 @@ def _some(
 
 
 def _whole(source: str, all_incidents: bool, out: Path | None, single_file: bool) -> int:
-    from analysis.report.site import incident_pages, recorded_runs, site_pages, unique
+    from analysis.report.site import (
+        check_site,
+        incident_pages,
+        recorded_runs,
+        site_pages,
+        unique,
+    )
 
+    check_site()
     live = source == "live"
     runs = _run_live() if live else recorded_runs()
     if not live:

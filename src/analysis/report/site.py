@@ -92,6 +92,15 @@ def site_pages(runs: Mapping[str, Path]) -> list[Page]:
     return pages
 
 
+def check_site() -> None:
+    """Make sure, before minutes are spent on live runs, that every notebook of the site fits.
+
+    Raises UsageFault or BadData for a notebook that is missing or lacks a parameter.
+    """
+    for entry in _SITE:
+        checked(_notebook(entry.notebook), entry.parameters)
+
+
 def recorded_runs() -> dict[str, Path]:
     """Return the recorded runs of the site by name."""
     return {name: paths.data("recorded", name) for name in SITE_RUNS}
