@@ -1,0 +1,125 @@
+"""Many sessions at once on few accounts: no money appears, none is lost, nobody deadlocks."""
+
+from __future__ import annotations
+
+import random
+import threading
+
+import numpy as np
+import psycopg
+import pytest
+from fixtures_postgres import Ledger
+
+from reference_engine.ledger.bulk import BulkTransfers, post_bulk
+from reference_engine.ledger.schema import connection_to
+
+pytestmark = pytest.mark.engine
+
+SESSIONS = 8
+ROUNDS = 25
+
+
+def together(ledger, work):
+    """Run `work(ledger of one's own, seeded random, number)` in sessions of their own."""
+    errors: list[BaseException] = []
+    start = threading.Barrier(SESSIONS)
+
+    def session(number):
+        with connection_to(ledger.dsn, ledger.schema, f"session {number}") as connection:
+            connection.autocommit = True
+            connection.row_factory = ledger.connection.row_factory
+            start.wait(20)
+            try:
+                own = Ledger(ledger.dsn, ledger.schema, connection)
+                work(own, random.Random(number), number)
+            except BaseException as error:
+                errors.append(error)
+
+    threads = [threading.Thread(target=session, args=(n,)) for n in range(SESSIONS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert errors == []
+
+
+def test_linked_transfers_in_any_order_never_deadlock(ledger):
+    """Each statement moves money between three accounts named in random order."""
+
+    def work(own, drawn, _):
+        for _ in range(ROUNDS):
+            a, b, c = drawn.sample(range(1, 6), 3)
+            try:
+                own.post(
+                    {"debit": a, "credit": b, "yen": drawn.randint(1, 60)},
+                    {"debit": b, "credit": c, "yen": drawn.randint(1, 60)},
+                    {"debit": c, "credit": a, "yen": drawn.randint(1, 60)},
+                )
+            except psycopg.errors.CheckViolation:
+                continue  # somebody was out of money: an answer, not an accident
+
+    together(ledger, work)
+    assert sum(ledger.balance(w) for w in range(1, 6)) == 5_000
+    assert ledger.faults() == []
+
+
+def test_holds_raced_for_by_two_sides_end_once(ledger):
+    """Every hold is posted by one session and voided by another; exactly one of them wins."""
+    rows = [{"debit": 1, "credit": 2, "yen": 7, "kind": "pending"} for _ in range(100)]
+    holds = ledger.post(*rows)
+    wins = {"post_pending": 0, "void_pending": 0}
+    lock = threading.Lock()
+
+    def work(own, drawn, number):
+        kind = "post_pending" if number % 2 else "void_pending"
+        for hold in drawn.sample(holds, len(holds)):
+            yen = 7 if number % 2 else 0
+            try:
+                own.post({"debit": 1, "credit": 2, "yen": yen, "kind": kind, "ends": hold})
+            except psycopg.errors.UniqueViolation:
+                continue
+            with lock:
+                wins[kind] += 1
+
+    together(ledger, work)
+    assert sum(wins.values()) == 100
+    assert ledger.held(1) == 0
+    assert ledger.balance(1) == 1_000 - 7 * wins["post_pending"]
+    assert ledger.faults() == []
+
+
+def test_bulk_and_single_posting_share_the_same_guard(ledger):
+    """Half the sessions post in bulk, half one by one, all out of one wallet that runs dry."""
+
+    def work(own, drawn, number):
+        for turn in range(ROUNDS):
+            try:
+                if number % 2:
+                    numbers = np.arange(80) + (number * ROUNDS + turn) * 80
+                    one, two = np.full(80, 1), np.full(80, 2 + number)
+                    post_bulk(own.connection, BulkTransfers(numbers, one, two, np.full(80, 1)))
+                else:
+                    own.post({"debit": 1, "credit": 2 + number, "yen": 3})
+            except psycopg.errors.CheckViolation:
+                continue
+
+    together(ledger, work)
+    assert 0 <= ledger.balance(1) < 3
+    assert sum(ledger.balance(w) for w in range(1, 11)) == 10_000
+    assert ledger.faults() == []
+
+
+def test_one_key_asked_for_by_everybody_is_carried_out_once(ledger):
+    answers = []
+
+    def work(own, _, number):
+        row = own.one(
+            "SELECT (operation_begin('same', 'card_payment', 1, 2000001, 100, true, 0, false, "
+            "false, true)).operation_id AS id"
+        )
+        answers.append(row.id)
+
+    together(ledger, work)
+    assert len(answers) == SESSIONS
+    assert len(set(answers)) == 1
+    assert ledger.balance(1) == 900
