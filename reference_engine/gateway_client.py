@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -38,25 +39,22 @@ class GatewayAnswer:
         return self.outcome != "unknown"
 
 
-class _Line:
-    """One connection with its calls in flight."""
+class _Connection:
+    """One open connection with its calls in flight."""
 
-    def __init__(self) -> None:
-        self.writer: asyncio.StreamWriter | None = None
-        self.reader_task: asyncio.Task[None] | None = None
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writer = writer
         self.in_flight: dict[int, asyncio.Future[GatewayAnswer]] = {}
-        self.opening = asyncio.Lock()
-        self.heard_at = 0.0
+        self.heard_at = time.monotonic()
+        self.retired = False
+        self.reading = asyncio.create_task(self._read(reader))
 
-    async def open(self, host: str, port: int) -> asyncio.StreamWriter:
-        async with self.opening:
-            if self.writer is None:
-                async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-                    reader, self.writer = await asyncio.open_connection(host, port)
-                self.reader_task = asyncio.create_task(self._read(reader, self.writer))
-            return self.writer
+    @property
+    def usable(self) -> bool:
+        """True while new calls may be sent here."""
+        return not (self.retired or self.reading.done() or self.writer.is_closing())
 
-    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _read(self, reader: asyncio.StreamReader) -> None:
         try:
             with contextlib.suppress(ConnectionError, ValueError):
                 while line := await reader.readline():
@@ -66,15 +64,22 @@ class _Line:
                     if waiting is not None and not waiting.done():
                         waiting.set_result(GatewayAnswer(**content))
         finally:
-            if self.writer is writer:
-                self.drop("connection_lost")
+            self.drop("connection_lost")
+
+    def retire(self) -> None:
+        """Send nothing more here; calls in flight keep their own limits."""
+        self.retired = True
+        self.close_when_idle()
+
+    def close_when_idle(self) -> None:
+        """Close a retired connection that nobody waits on any more."""
+        if self.retired and not self.in_flight:
+            self.drop("closed")
 
     def drop(self, reason: str) -> None:
         """Give the connection up; whoever waits on it learns that the outcome is unknown."""
-        writer, self.writer = self.writer, None
-        if writer is not None:
-            with contextlib.suppress(Exception):
-                writer.transport.abort()
+        with contextlib.suppress(Exception):
+            self.writer.transport.abort()
         waiting, self.in_flight = self.in_flight, {}
         for future in waiting.values():
             if not future.done():
@@ -94,7 +99,9 @@ class GatewayClient:
         self.port = port
         self.timeout_s = timeout_s
         self._ids = itertools.count(1)
-        self._lines = [_Line() for _ in range(connections)]
+        self._slots: list[_Connection | None] = [None] * connections
+        self._opening = [asyncio.Lock() for _ in range(connections)]
+        self._open: set[_Connection] = set()
 
     async def __aenter__(self) -> GatewayClient:
         return self
@@ -104,13 +111,12 @@ class GatewayClient:
 
     async def close(self) -> None:
         """Close every connection; calls in flight end as unknown."""
-        for line in self._lines:
-            task = line.reader_task
-            line.drop("closed")
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        for connection in self._open:
+            connection.drop("closed")
+            connection.reading.cancel()
+        await asyncio.gather(*(c.reading for c in self._open), return_exceptions=True)
+        self._open.clear()
+        self._slots = [None] * len(self._slots)
 
     async def charge(
         self, key: str, amount_jpy: int, *, timeout_s: float | None = None
@@ -135,24 +141,38 @@ class GatewayClient:
     ) -> GatewayAnswer:
         limit = self.timeout_s if timeout_s is None else timeout_s
         number = next(self._ids)
-        line = self._lines[number % len(self._lines)]
         try:
             async with asyncio.timeout(limit):
-                writer = await line.open(self.host, self.port)
+                connection = await self._connection(number % len(self._slots))
         except (OSError, TimeoutError):
             return GatewayAnswer("not_sent", reason="unreachable")
         sent_at = time.monotonic()
         waiting: asyncio.Future[GatewayAnswer] = asyncio.get_running_loop().create_future()
-        line.in_flight[number] = waiting
+        connection.in_flight[number] = waiting
         content = {"id": number, "verb": verb, "key": key, "amount_jpy": amount_jpy}
-        writer.write(orjson.dumps(content) + b"\n")
+        connection.writer.write(orjson.dumps(content) + b"\n")
         try:
             async with asyncio.timeout(limit):
                 return await waiting
         except TimeoutError:
-            line.in_flight.pop(number, None)
-            if line.heard_at < sent_at and line.writer is writer:
-                line.drop("timeout")  # silent since then: the next call gets a fresh connection
+            if connection.heard_at < sent_at:
+                connection.retire()  # silent since then: the next call gets a fresh connection
             return GatewayAnswer("unknown", reason="timeout")
         finally:
-            line.in_flight.pop(number, None)
+            connection.in_flight.pop(number, None)
+            connection.close_when_idle()
+
+    async def _connection(self, slot: int) -> _Connection:
+        """The slot's connection, opened when there is none that may be used."""
+        async with self._opening[slot]:
+            current = self._slots[slot]
+            if current is None or not current.usable:
+                async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                    streams = await asyncio.open_connection(self.host, self.port)
+                current = self._slots[slot] = _Connection(*streams)
+                self._open.add(current)
+                current.reading.add_done_callback(partial(self._forget, current))
+            return current
+
+    def _forget(self, connection: _Connection, _: asyncio.Task[None]) -> None:
+        self._open.discard(connection)

@@ -1,0 +1,125 @@
+"""Every fault leaves its documented signature in the recorded tables, and `healthy` shows none."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fault_signatures import SIGNATURES, Window
+
+from reference_engine.faults import FAULTS
+from reference_engine.run import run_scenario
+from reference_engine.scenario import load_scenario
+from runlog.errors import EnvironmentFault
+from runlog.reader import Run, open_run
+from runlog.schema import TRUTH
+
+pytestmark = pytest.mark.engine
+SCALE = 0.28  # 30 s become 8.4 s: 2.5 s of calm, 3.4 s of fault, 2.5 s of calm
+SERVED = ("approved", "declined", "failed", "timed_out", "shed")
+
+
+def played(name: str, folder: Path, **options: Any) -> tuple[Run, list[dict[str, Any]]]:
+    """Run a scenario; return it opened (validated), and its truth."""
+    scenario = load_scenario(name, time_scale=options.pop("time_scale", SCALE), **options)
+    out = run_scenario(scenario, folder / scenario.name)
+    truth = json.loads((out / TRUTH).read_text("utf-8"))
+    return open_run(out), truth["faults"]
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    run, truth = played("healthy", tmp_path_factory.mktemp("healthy"))
+    assert truth == []
+    yield run
+    run.close()
+
+
+def moment(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
+
+
+def middle(run: Run) -> Window:
+    """The middle third of a run's load, where a fault scenario has its fault."""
+    start = run.manifest.clock.wall_start
+    length = dt.timedelta(seconds=30 * SCALE)
+    return Window(run, start + 0.3 * length, start + 0.7 * length)
+
+
+def assert_sound(run: Run) -> None:
+    """Whatever was broken: the books hold, and every scheduled arrival is accounted for."""
+    assert not [note for note in run.manifest.notes if "BOOKS BROKEN" in note]
+    ask = run.connection.execute
+    (first_attempts,) = ask("SELECT count(DISTINCT request_id) FROM requests").fetchall()[0]
+    assert first_attempts == run.manifest.arrivals["scheduled"]
+    outcomes = {row[0] for row in ask("SELECT DISTINCT outcome FROM requests").fetchall()}
+    assert outcomes <= set(SERVED)
+    (total,) = ask(
+        "SELECT sum(credits_posted_jpy - debits_posted_jpy)::BIGINT FROM ledger_accounts"
+    ).fetchall()[0]
+    assert total == 0
+    overdrawn = ask(
+        "SELECT account_id FROM ledger_accounts WHERE kind = 'wallet' "
+        "AND credits_posted_jpy - debits_posted_jpy < 0"
+    ).fetchall()
+    assert overdrawn == []
+    unposted = ask(
+        "SELECT r.idempotency_key FROM requests AS r ANTI JOIN ledger_transfers AS t "
+        "ON t.idempotency_key = r.idempotency_key "
+        "WHERE r.outcome = 'approved' AND r.operation <> 'balance_inquiry'"
+    ).fetchall()
+    assert unposted == []
+
+
+def test_every_fault_has_a_signature_here() -> None:
+    assert set(SIGNATURES) == set(FAULTS)
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_a_fault_leaves_its_signature(name: str, tmp_path: Path) -> None:
+    run, truth = played(name, tmp_path)
+    (told,) = truth
+    assert told["fault"] == name
+    assert told["target"]
+    assert set(told["parameters"]) == set(FAULTS[name].Parameters.model_fields)
+    window = Window(run, moment(told["start"]), moment(told["end"]))
+    assert window.start < window.end
+    assert_sound(run)
+    assert SIGNATURES[name](window)
+    run.close()
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_a_healthy_run_does_not_show_it(name: str, healthy: Run) -> None:
+    assert not SIGNATURES[name](middle(healthy))
+
+
+def test_a_healthy_run_is_sound(healthy: Run) -> None:
+    assert_sound(healthy)
+    failed = "SELECT count(*) FROM requests WHERE outcome NOT IN ('approved', 'declined')"
+    assert healthy.connection.execute(failed).fetchall() == [(0,)]
+
+
+def test_two_faults_can_be_combined(tmp_path: Path) -> None:
+    text = load_scenario("gateway_slow").text.replace("gateway_slow", "combined", 1)
+    second = '\n[[faults]]\nname = "ddl_lock_queue"\nstart_s = 12\nend_s = 21\n'
+    path = tmp_path / "combined.toml"
+    path.write_text(text + second, "utf-8")
+    run, truth = played(str(path), tmp_path)
+    assert [t["fault"] for t in truth] == ["gateway_slow", "ddl_lock_queue"]
+    for told in truth:
+        window = Window(run, moment(told["start"]), moment(told["end"]))
+        assert SIGNATURES[told["fault"]](window)
+    assert_sound(run)
+    run.close()
+
+
+@pytest.mark.parametrize("name", ["server_crash", "sync_standby_lost", "wal_stall"])
+def test_a_users_own_server_is_never_changed(name: str, tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFault, match="changes the server itself"):
+        run_scenario(load_scenario(name), tmp_path / "run", dsn="host=/nonexistent")
+    assert list(tmp_path.iterdir()) == []
