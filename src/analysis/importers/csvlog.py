@@ -16,6 +16,7 @@ from analysis.importers.sources import MAX_LINE_BYTES, Line, Source, as_text, re
 COLUMN_COUNTS = (23, 24, 26)
 RECORD_START = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?(?: [\w+/:-]{1,20})?,(?:\"|,)")
 _SESSION = re.compile(r"[0-9a-fA-F]{1,16}\.[0-9a-fA-F]{1,16}")
+_RECORD_LINES_MAX = 200_000
 _NUMBERS = (3, 6, 10, 17, 20, 24)
 csv.field_size_limit(2 * MAX_LINE_BYTES)
 
@@ -86,8 +87,8 @@ def _record_at(ahead: _Ahead) -> tuple[int, list[str] | None, str]:
             return 0, None, UNFINISHED
         following = ahead.text(count)
         size += line.size
-        if line.too_long or size > MAX_LINE_BYTES:
-            return 0, None, "record longer than 16 MiB"
+        if line.too_long or size > MAX_LINE_BYTES or count > _RECORD_LINES_MAX:
+            return 0, None, "record longer than 16 MiB or 200,000 lines"
         if RECORD_START.match(following) and parse(following) is not None:
             return 0, None, "cut off inside a quoted field"
         parts.append(following)

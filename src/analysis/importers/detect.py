@@ -6,9 +6,9 @@ import orjson
 
 from analysis.importers.csvlog import RECORD_START
 from analysis.importers.pgbouncer import looks_like_pgbouncer
-from analysis.importers.prefix import RDS, best_prefix, compiled
+from analysis.importers.prefix import RDS, best_prefix, split
 from analysis.importers.sources import Source, read_head
-from analysis.importers.syslog import looks_like_syslog
+from analysis.importers.syslog import inner_text, looks_like_syslog
 
 FORMATS = ("csv", "json", "stderr", "syslog", "rds", "cloudsql", "pgbouncer")
 _SAMPLE_BYTES = 256 * 1024
@@ -43,7 +43,7 @@ def _format_of(lines: list[str], prefix: str | None) -> str:
     if votes[best]:
         return best
     found = prefix if prefix is not None else best_prefix(lines)
-    if found is None or not any(compiled(found).match(line) for line in text):
+    if found is None or not any(split(found, line) for line in text):
         return ""
     return "rds" if found == RDS else "stderr"
 
@@ -51,8 +51,9 @@ def _format_of(lines: list[str], prefix: str | None) -> str:
 def _prefix_for(kind: str, lines: list[str]) -> str:
     if kind == "cloudsql":
         lines = [line for entry in lines for line in _payloads(entry)]
-    if kind == "syslog":
-        return ""
+    if kind == "syslog":  # a prefix with its own stamp is better than the daemon's
+        inner = [text for line in lines if (text := inner_text(line)) is not None]
+        return best_prefix(inner) or ""
     found = best_prefix(lines)
     return found if found is not None else RDS if kind == "rds" else ""
 

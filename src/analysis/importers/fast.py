@@ -18,7 +18,7 @@ import numpy as np
 from analysis.importers.csvlog import COLUMN_COUNTS
 from analysis.importers.jsonlog import KEYS
 from analysis.importers.sinks import FIELDS
-from analysis.importers.sources import MAX_LINE_BYTES, Source, broken_archive, opened
+from analysis.importers.sources import MAX_LINE_BYTES, Source, opened
 from analysis.importers.zones import refuse_ambiguous
 from analysis.sql import load
 
@@ -53,7 +53,13 @@ def count_records(path: Path, *, quoted: bool) -> tuple[int, int, bool]:
 
 
 def take_whole(
-    con: duckdb.DuckDBPyConnection, path: Path, kind: str, columns: int, target: Path
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    kind: str,
+    columns: int,
+    target: Path,
+    *,
+    zone_told: bool,
 ) -> tuple[int, int] | None:
     """Turn a whole undamaged file into a Parquet part: (records, lines); None if damaged."""
     with ThreadPoolExecutor(1) as pool:
@@ -68,7 +74,8 @@ def take_whole(
             )
         except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
             target.unlink(missing_ok=True)
-            refuse_ambiguous(str(error), path.name)
+            if not zone_told:
+                refuse_ambiguous(str(error), path.name)
             return None
     records, newlines, whole = counted.result()
     rows = con.execute(f"SELECT count(*) FROM read_parquet('{_quoted(target)}')").fetchall()[0][0]
@@ -94,18 +101,14 @@ def slices(source: Source, kind: str, folder: Path) -> Iterator[tuple[Path | Non
     """Cut what is new of a file into temporary files of whole records: (path, offset, bytes).
 
     A slice ends where a record ends, as far as quotes tell; in a damaged region it ends at a
-    line end, and the careful reader sorts it out. Where a line is longer than a slice, or an
-    archive breaks off, the path is None: read on carefully from that offset.
+    line end, and the careful reader sorts it out. Where a line is longer than a slice, the
+    path is None: read on carefully from that offset.
     """
     path = folder / "slice"
     offset, kept = source.start, b""
     with opened(source, source.start) as stream:
         while True:
-            try:
-                block = stream.read(SLICE_BYTES)
-            except broken_archive():
-                yield None, offset, 0
-                return
+            block = stream.read(SLICE_BYTES)
             data = kept + block
             if not data:
                 return

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from analysis.importers.prefix import LEVELS, PARTS, compiled
+from analysis.importers.prefix import LEVELS, PARTS, split
 from analysis.importers.sinks import EMPTY, FIELDS, TOO_LONG, Sink
 from analysis.importers.sources import MAX_LINE_BYTES, Line, Source
 
@@ -155,24 +155,22 @@ def _split_message(values: dict[str, str]) -> None:
 
 def read_stderr(source: Source, sink: Sink, lines: Iterable[tuple[Line, str]]) -> None:
     """Read lines of stderr form (also RDS and the text inside Cloud SQL) under `source.prefix`."""
-    pattern, assembler = compiled(source.prefix), Assembler(source, sink)
+    assembler = Assembler(source, sink)
     for line, text in lines:
         if line.too_long:
             sink.reject(source, line, TOO_LONG)
             continue
-        match = None if text.startswith("\t") else pattern.match(text)
-        if match is None:
+        found = None if text.startswith("\t") else split(source.prefix, text)
+        if found is None:
             assembler.take(Taken(line, "", {}, "", text.removeprefix("\t")))
             continue
-        values = prefix_values(source, line, match)
-        label, body = match.group("label"), match.group("text")
-        assembler.take(Taken(line, values.get("process_id", ""), values, label, body))
+        values = prefix_values(source, line, found.values)
+        assembler.take(Taken(line, values.get("process_id", ""), values, found.label, found.text))
     assembler.finish()
 
 
-def prefix_values(source: Source, line: Line, match: re.Match[str]) -> dict[str, str]:
+def prefix_values(source: Source, line: Line, values: dict[str, str]) -> dict[str, str]:
     """Return the contract's columns that a prefix tells, with a made-up key where it has none."""
-    values = {k: v for k, v in match.groupdict().items() if v and k not in ("label", "text")}
     if "epoch" in values:
         values["log_time"] = epoch_stamp(values.pop("epoch"))
     if "host" in values:

@@ -36,8 +36,9 @@ class Written:
 class Parts:
     """The Parquet files of one import before they become one; all in a folder that is removed."""
 
-    def __init__(self, writer: RunWriter, previous: Previous) -> None:
+    def __init__(self, writer: RunWriter, previous: Previous, *, zone_told: bool) -> None:
         self.writer, self.previous = writer, previous
+        self.zone_told = zone_told
         self.folder = writer.partial / "staging"
         self.folder.mkdir()
         self.paths: list[Path] = []
@@ -76,8 +77,10 @@ class Parts:
             self.paths.append(target)
 
     def refuse_ambiguous(self) -> None:
-        """Raise BadData when some record's time zone may mean several."""
+        """Raise BadData when some record's time zone may mean several and nobody told which."""
         self._view()
+        if self.zone_told:
+            return
         faults = self.writer.connection.execute(
             "SELECT DISTINCT fault FROM parts WHERE fault LIKE 'time stamp cannot be read: %' "
             "ORDER BY ALL LIMIT 1000"

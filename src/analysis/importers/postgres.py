@@ -68,7 +68,7 @@ def import_postgres_logs(paths: list[Path], out: Path, options: Options) -> Impo
     likely = _check_zones(sources, rule)
     with RunWriter(out, replace=previous.exists) as writer, space_guard(out):
         _prepare(writer, rule, likely, options.keep_literals)
-        parts = Parts(writer, previous)
+        parts = Parts(writer, previous, zone_told=bool(rule.told))
         with Sink(parts.folder) as sink:
             for source in sources:
                 _read(source, sink, parts)
@@ -110,15 +110,17 @@ def _prepare(writer: RunWriter, rule: ZoneRule, likely: str, keep_literals: bool
 def _check_zones(sources: list[Source], rule: ZoneRule) -> str:
     """Return the commonest zone of the logs' beginnings; raise BadData when it cannot be read."""
     found: Counter[str] = Counter()
+    place: dict[str, str] = {}
     for source in sources:
         head = read_head(source, 1 << 18).decode("utf-8", "replace")
         zones = sampled_zones(source.format, source.prefix, head)
-        for zone, count in zones.items():
-            told_wrong = not rule.accepts(zone)
-            if told_wrong and (rule.is_ambiguous(zone) or count * 2 > zones.total()):
-                what, todo = rule.why_not(zone)
-                raise BadData(what, f"{zone or 'none'} in {source.name}", todo)
         found += zones
+        place |= dict.fromkeys(zones.keys() - place.keys(), source.name)
+    for zone, count in found.items():
+        alone = rule.is_ambiguous(zone) and not rule.told
+        if not rule.accepts(zone) and (alone or count * 2 > found.total()):
+            what, todo = rule.why_not(zone)
+            raise BadData(what, f"{zone or 'none'} in {place[zone]}", todo)
     return found.most_common(1)[0][0] if found else "UTC"
 
 
@@ -140,7 +142,7 @@ def _read_fast(source: Source, sink: Sink, parts: Parts) -> None:
     columns = fast.columns_of(read_head(source, 1 << 20))
     if not source.compression and not source.start:
         target = parts.next_path(source)
-        taken = fast.take_whole(con, source.path, kind, columns, target)
+        taken = fast.take_whole(con, source.path, kind, columns, target, zone_told=parts.zone_told)
         if taken is not None:
             source.bytes_read = source.path.stat().st_size
             _count(source, *taken)
@@ -150,7 +152,7 @@ def _read_fast(source: Source, sink: Sink, parts: Parts) -> None:
         target = parts.next_path(source)
         taken = None
         if path is not None:
-            taken = fast.take_whole(con, path, kind, columns, target)
+            taken = fast.take_whole(con, path, kind, columns, target, zone_told=parts.zone_told)
         if taken is not None:
             _count(source, *taken)
             parts.keep(target)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
+from typing import NamedTuple
 
 from runlog.errors import UsageFault
 
@@ -76,24 +77,73 @@ PARTS = {
     "詳細": "detail", "ヒント": "hint", "コンテキスト": "context", "文": "query",
     "ПОДРОБНОСТИ": "detail", "ПОДСКАЗКА": "hint", "КОНТЕКСТ": "context", "ОПЕРАТОР": "query",
 }  # fmt: skip
-_LABELS = "|".join(sorted((*set(LEVELS), *PARTS), key=len, reverse=True))
-LABELLED = rf"(?P<label>{_LABELS}) ?: {{1,2}}(?P<text>.*)"
-# any prefix that starts with a time stamp and has the process id in brackets
-_GUESS = (
-    rf"(?P<log_time>{_STAMP}(?:\.\d+)?{_ZONE})[ :](?:.*?\[(?P<process_id>\d+)(?:-\d+)?\])?"
-    r"(?:.*?(?:user=(?P<user_name>[^\s,]*)|db=(?P<database_name>[^\s,]*)|app=(?P<application_name>"
-    r"[^\s,]*)))*.*?\s"
+_LABEL = re.compile(
+    rf"(?P<label>{'|'.join(sorted({*LEVELS, *PARTS}, key=len, reverse=True))}) ?: {{1,2}}"
 )
+# a prefix ends somewhere in here: it bounds what a hostile line can cost
+PREFIX_MAX = 400
+_GUESSED_STAMP = re.compile(rf"(?P<log_time>{_STAMP}(?:\.\d+)?{_ZONE})(?=[ :])")
+_GUESSED = (
+    re.compile(r"\[(?P<process_id>\d+)(?:-\d+)?\]"),
+    re.compile(r"\buser=(?P<user_name>[^\s,]+)"),
+    re.compile(r"\bdb=(?P<database_name>[^\s,]+)"),
+    re.compile(r"\bapp=(?P<application_name>[^\s,]+)"),
+    re.compile(r"(?:^|[ ])(?P<user_name>[\w.-]+)@(?P<database_name>[\w.-]+)"),
+)
+
+
+class Split(NamedTuple):
+    """One line taken apart: what its prefix tells, its label (LOG, DETAIL, ...), the rest."""
+
+    values: dict[str, str]
+    label: str
+    text: str
+
+
+def split(prefix: str, line: str) -> Split | None:
+    """Take a line apart under a log_line_prefix ("" guesses it); None when it has no such prefix.
+
+    >>> split("%m [%p] ", "2026-03-14 12:00:00.123 UTC [77] LOG:  ready").label
+    'LOG'
+    """
+    if prefix == "":
+        stamp = _GUESSED_STAMP.match(line)
+        label = _LABEL.search(line, stamp.end(), PREFIX_MAX) if stamp else None
+        if stamp is None or label is None:
+            return None
+        values = {"log_time": stamp["log_time"], **guess(line[stamp.end() : label.start()])}
+        return Split(values, label["label"], line[label.end() :])
+    match = compiled(prefix).match(line, 0, PREFIX_MAX)
+    if match is None:
+        return None
+    values = {name: value for name, value in match.groupdict().items() if value}
+    label_text = values.pop("label")
+    return Split(values, label_text, line[match.end() :])
+
+
+def guess(header: str) -> dict[str, str]:
+    """Return what the text between stamp and label tells: process id, user, database, ..."""
+    values: dict[str, str] = {}
+    for pattern in _GUESSED:
+        if match := pattern.search(header):
+            values = {**match.groupdict(), **values}
+    return values
+
+
+def labelled(text: str, within: int = 1) -> tuple[str, str, str] | None:
+    """Return (before, label, after) when a label stands in the first `within` characters."""
+    match = _LABEL.search(text, 0, within + 30)
+    if match is None or match.start() >= within:
+        return None
+    return text[: match.start()], match["label"], text[match.end() :]
 
 
 @cache
 def compiled(prefix: str) -> re.Pattern[str]:
-    """Return the pattern of a whole line under a log_line_prefix; "" stands for the guess.
+    """Return the pattern of a log_line_prefix and the label after it.
 
     Raises UsageFault for an escape that PostgreSQL does not have.
     """
-    if prefix == "":
-        return re.compile(_GUESS + LABELLED, re.DOTALL)
     pattern, rest, optional = "", prefix, 0
     while rest:
         char, rest = rest[0], rest[1:]
@@ -107,7 +157,7 @@ def compiled(prefix: str) -> re.Pattern[str]:
         piece = _escape(name, prefix, pattern)
         pattern += piece if not padding or not name.isalpha() else rf" *{piece} *"
         optional += name == "q"
-    return re.compile(pattern + ")?" * optional + r"\s*" + LABELLED, re.DOTALL)
+    return re.compile(pattern + ")?" * optional + r"\s*" + _LABEL.pattern, re.DOTALL)
 
 
 def _escape(name: str, prefix: str, so_far: str) -> str:
@@ -130,8 +180,7 @@ def best_prefix(lines: Iterable[str]) -> str | None:
     sample = [line for line in lines if line and not line.startswith("\t")][:400]
     best, most = None, 0
     for candidate in (*CANDIDATES, ""):
-        pattern = compiled(candidate)
-        count = sum(1 for line in sample if pattern.match(line))
+        count = sum(1 for line in sample if split(candidate, line))
         if count > most:
             best, most = candidate, count
     return best

@@ -7,11 +7,12 @@ import gzip
 import hashlib
 import io
 import lzma
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple
 
 from runlog.errors import BadData, UsageFault
 
@@ -126,65 +127,74 @@ def describe(path: Path, index: int) -> Source:
 
 
 def read_head(source: Source, size: int) -> bytes:
-    """Return up to `size` first bytes of the content; what can be read of a broken archive."""
-    parts, missing = [], size
+    """Return up to `size` first bytes of the content; less when a broken archive has less."""
     with opened(source) as stream:
-        while missing > 0:
-            try:
-                part = stream.read(missing)
-            except broken_archive():
-                break
-            if not part:
-                break
-            parts.append(part)
-            missing -= len(part)
-    return b"".join(parts)
+        return stream.read(size)
 
 
 @contextmanager
 def opened(source: Source, start: int = 0) -> Iterator[BinaryIO]:
     """Open the file decompressed, at byte `start` of its content."""
     with source.path.open("rb") as raw:
-        stream = _decompressed(raw, source.compression)
-        if start and not source.compression:
-            stream.seek(start)
-        missing = start if source.compression else 0
+        if not source.compression:
+            raw.seek(start)
+            yield raw
+            return
+        tolerant = _Tolerant(_decompressed(raw, source.compression))
+        stream = io.BufferedReader(tolerant, 1 << 20)
+        missing = start
         while missing > 0:
             skipped = len(stream.read(min(missing, 1 << 20)))
             if not skipped:
                 break
             missing -= skipped
         yield stream
+        note = f"{source.name}: the archive breaks off ({tolerant.fault})"
+        if tolerant.fault and note not in source.notes:
+            source.notes.append(note)
 
 
-def _decompressed(raw: BinaryIO, compression: str) -> BinaryIO:
+class _Tolerant(io.RawIOBase):
+    """A decompressor whose stream ends where its archive is cut off or damaged."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.fault = ""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer with what one step of the decompressor gives; 0 at the end."""
+        if self.fault:
+            return 0
+        try:
+            data = self.inner.read1(len(buffer))
+        except (EOFError, OSError, RuntimeError, zlib.error, lzma.LZMAError) as error:
+            self.fault = str(error)
+            return 0
+        except Exception as error:
+            if type(error).__name__ != "ZstdError":
+                raise
+            self.fault = str(error)
+            return 0
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _decompressed(raw: BinaryIO, compression: str) -> Any:
     if compression == "gz":
-        return cast(BinaryIO, io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20))
+        return gzip.GzipFile(fileobj=raw)
     if compression == "zst":
         import zstandard
 
-        reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(
-            raw, read_across_frames=True
-        )
-        return cast(BinaryIO, io.BufferedReader(reader, 1 << 20))
+        decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+        return decompressor.stream_reader(raw, read_across_frames=True)
     if compression == "lz4":
         import lz4.frame
 
-        return cast(BinaryIO, io.BufferedReader(lz4.frame.open(raw), 1 << 20))
-    if compression == "bz2":
-        return cast(BinaryIO, bz2.open(raw))
-    if compression == "xz":
-        return cast(BinaryIO, lzma.open(raw))
-    return raw
-
-
-def broken_archive() -> tuple[type[BaseException], ...]:
-    """Return what the decompressors raise for an archive that is cut off or damaged."""
-    import zlib
-
-    import zstandard
-
-    return (EOFError, OSError, zlib.error, lzma.LZMAError, zstandard.ZstdError, RuntimeError)
+        return lz4.frame.open(raw)
+    return bz2.open(raw) if compression == "bz2" else lzma.open(raw)
 
 
 def read_lines(source: Source) -> Iterator[Line]:
@@ -193,15 +203,10 @@ def read_lines(source: Source) -> Iterator[Line]:
     A line over the limit is skipped over and yielded with its first bytes and `too_long`. An
     archive that breaks off ends the lines there, with a note.
     """
-    broken = broken_archive() if source.compression else ()
     with opened(source, source.start - source.base) as stream:
         offset, number = source.start, source.start_line
         while True:
-            try:
-                data, size, ended, too_long = _one_line(stream)
-            except broken as error:
-                source.notes.append(f"{source.name}: the archive breaks off ({error})")
-                break
+            data, size, ended, too_long = _one_line(stream)
             if not size:
                 break
             number += 1

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 
 from analysis.importers.lines import Assembler, Taken, make_key, prefix_values
-from analysis.importers.prefix import LABELLED, compiled
+from analysis.importers.prefix import guess, labelled, split
 from analysis.importers.sinks import EMPTY, TOO_LONG, Sink
 from analysis.importers.sources import Line, Source
 
@@ -26,10 +26,8 @@ _HEADER = re.compile(
     r"(?:\[(?P<sequence>\d+)(?:-(?P<chunk>\d+))?\] ?)?(?P<rest>.*)",
     re.DOTALL,
 )
-_LABELLED = re.compile(LABELLED, re.DOTALL)
-_JUNK = re.compile(
-    r"(?:.*?(?P<user_name>[\w.-]+)@(?P<database_name>[\w.-]+))?.*?\s?" + LABELLED, re.DOTALL
-)
+_SHORT_PREFIX = 60  # a part's label stands behind this much at most; further on it is the text
+_LONG_PREFIX = 300
 
 
 def looks_like_syslog(text: str) -> bool:
@@ -37,56 +35,58 @@ def looks_like_syslog(text: str) -> bool:
     return _HEADER.match(text) is not None
 
 
+def inner_text(text: str) -> str | None:
+    """Return what follows the syslog header of a first chunk: where a log_line_prefix may stand."""
+    match = _HEADER.match(text)
+    if match is None or (match["chunk"] or "1") != "1":
+        return None
+    return match["rest"]
+
+
 def read_syslog(source: Source, sink: Sink, lines: Iterable[tuple[Line, str]]) -> None:
     """Read lines with a syslog header. Years of BSD stamps are told by the file's date."""
-    own = compiled(source.prefix) if source.prefix else None
     assembler = Assembler(source, sink)
     written = dt.datetime.fromtimestamp(source.path.stat().st_mtime, dt.UTC)
-    yearless = False
     for line, text in lines:
         match = None if line.too_long else _HEADER.match(text)
         if match is None:
             reason = TOO_LONG if line.too_long else EMPTY if not text else "no syslog header"
             sink.reject(source, line, reason)
             continue
-        yearless = yearless or bool(match["month"] and not match["year"])
-        assembler.take(_taken(source, line, match, own, written))
+        assembler.take(_taken(source, line, match, written))
     assembler.finish()
-    if yearless:
-        source.notes.append(f"{source.name}: stamps without a year, read by the file's date")
 
 
-def _taken(
-    source: Source,
-    line: Line,
-    header: re.Match[str],
-    own: re.Pattern[str] | None,
-    written: dt.datetime,
-) -> Taken:
+def _taken(source: Source, line: Line, header: re.Match[str], written: dt.datetime) -> Taken:
     rest = header["rest"].replace("#011", "\t")
     session = header["process_id"] or header["procid"]
+    own = split(source.prefix, rest) if source.prefix else None
     if (header["chunk"] or "1") != "1":
-        label = _LABELLED.match(rest) or (own.match(rest) if own else None) or _part(rest)
-        if label is None or rest.startswith("\t"):
-            broken = rest.startswith("\t")
-            return Taken(line, session, {}, "", rest.removeprefix("\t"), joined=not broken)
-        return Taken(line, session, {}, label["label"], label["text"])
-    match = own.match(rest) if own else None
-    match = match or _LABELLED.match(rest) or _JUNK.match(rest)
-    if match is None:
-        return Taken(line, session, {}, "", rest)
-    values = prefix_values(source, line, match)
-    values.setdefault("log_time", _stamp(header, written))
+        if rest.startswith("\t"):
+            return Taken(line, session, {}, "", rest[1:])
+        if own is not None:
+            return Taken(line, session, {}, own.label, own.text)
+        part = labelled(rest, _SHORT_PREFIX)
+        if part is not None and not part[1].islower():
+            return Taken(line, session, {}, part[1], part[2])
+        return Taken(line, session, {}, "", rest, joined=True)
+    if own is not None:
+        values, label, text = own
+    else:
+        found = labelled(rest, _LONG_PREFIX)
+        if found is None:
+            return Taken(line, session, {}, "", rest)
+        values, label, text = guess(found[0]), found[1], found[2]
+    values = prefix_values(source, line, values)
+    if "log_time" not in values:
+        values["log_time"] = _stamp(header, written)
+        note = f"{source.name}: stamps without a year, read by the file's date"
+        if header["month"] and not header["year"] and note not in source.notes:
+            source.notes.append(note)
     values["process_id"] = session
     values["session_id"] = ""
     make_key(source, line, values)
-    return Taken(line, session, values, match["label"], match["text"])
-
-
-def _part(rest: str) -> re.Match[str] | None:
-    """A DETAIL:, STATEMENT:, ... behind a short prefix; anything longer is the message going on."""
-    match = _JUNK.match(rest)
-    return match if match and match.start("label") <= 60 and match["label"].isupper() else None
+    return Taken(line, session, values, label, text)
 
 
 def _stamp(header: re.Match[str], written: dt.datetime) -> str:

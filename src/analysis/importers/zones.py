@@ -159,7 +159,7 @@ class ZoneRule:
 def refuse_ambiguous(text: str, place: str) -> None:
     """Raise BadData when a message about an unreadable stamp names an ambiguous abbreviation.
 
-    One such record refuses the import: read with a guess, it could be hours off.
+    One such record refuses an import whose zone nobody told: what it says could be hours off.
     """
     found = _UNREADABLE.search(text)
     zone = zone_of(found.group(1)) if found else ""
@@ -170,15 +170,17 @@ def refuse_ambiguous(text: str, place: str) -> None:
 
 def sampled_zones(kind: str, prefix: str, head: str) -> Counter[str]:
     """Return how often each zone text ("" for none) stands in the stamps of a log's beginning."""
-    from analysis.importers.prefix import compiled
+    from analysis.importers.prefix import split
+    from analysis.importers.syslog import inner_text
 
     found: Counter[str] = Counter()
     lines = [line for line in head.split("\n")[:2000] if line and line[0] != "\t"]
     for line in lines:
         if kind in ("stderr", "rds", "syslog"):
-            own = compiled(prefix).match(line) if prefix or kind != "syslog" else None
-            stamp = (own.groupdict().get("log_time") or "") if own else ""
-            if kind == "syslog" and not stamp and _BSD.match(line):
+            text = inner_text(line) or "" if kind == "syslog" else line
+            own = split(prefix, text) if prefix or kind != "syslog" else None
+            stamp = own.values.get("log_time", "") if own else ""
+            if kind == "syslog" and not stamp and text and _BSD.match(line):
                 found[""] += 1
         else:
             match = _ANY_STAMP[kind].search(line) if kind in _ANY_STAMP else None

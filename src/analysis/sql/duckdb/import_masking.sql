@@ -10,8 +10,9 @@
 CREATE OR REPLACE TEMP MACRO mask_fast(x) AS regexp_replace(x, '(?s)\b[eE]''(?:[^''\\]|''''|\\.)*(?:''|$)|''[^'']*(?:''''[^'']*)*(?:''|$)|\$?\b\d[\w.]*|\$(?:[A-Za-z_]\w*)?\$(?:.*\$(?:[A-Za-z_]\w*)?\$|.*)|--[^\n]*|/\*.*?(?:\*/|$)', '?', 'g');
 CREATE OR REPLACE TEMP MACRO mask_careful(x) AS regexp_replace(regexp_replace(x, '(?s)("(?:[^"]|"")*")|\b[eE]''(?:[^''\\]|''''|\\.)*(?:''|$)|''[^'']*(?:''''[^'']*)*(?:''|$)|\$?\b\d[\w.]*|\$(?:[A-Za-z_]\w*)?\$(?:.*\$(?:[A-Za-z_]\w*)?\$|.*)|--[^\n]*|/\*.*?(?:\*/|$)', '\1?', 'g'), '("(?:[^"]|"")*")\?', '\1', 'g');
 CREATE OR REPLACE TEMP MACRO mask_sql(x) AS CASE WHEN contains(x, '"') AND contains(x, '''') THEN mask_careful(x) ELSE mask_fast(x) END;
--- values that the server puts between double quotes, and addresses
-CREATE OR REPLACE TEMP MACRO mask_values(x) AS regexp_replace(regexp_replace(mask_fast(x), '(?s)(: |value |[Tt]oken |date |literal |number |zone |near )"(?:.*"|.*$)', '\1"?"', 'g'), '[\w.+-]+@[\w-]+\.[\w.-]+', '?', 'g');
+-- values that the server puts between double quotes, and addresses; mask_strict trusts no quotes
+CREATE OR REPLACE TEMP MACRO mask_values(x) AS regexp_replace(regexp_replace(mask_sql(x), '(?s)(: |value |[Tt]oken |date |literal |number |zone |near )"(?:.*"|.*$)', '\1"?"', 'g'), '[\w.+-]+@[\w-]+\.[\w.-]+', '?', 'g');
+CREATE OR REPLACE TEMP MACRO mask_strict(x) AS regexp_replace(regexp_replace(mask_fast(x), '(?s)(: |value |[Tt]oken |date |literal |number |zone |near )"(?:.*"|.*$)', '\1"?"', 'g'), '[\w.+-]+@[\w-]+\.[\w.-]+', '?', 'g');
 -- SQL after the first colon: "duration: 1.5 ms  execute s: select ..." or "statement: select ..."
 CREATE OR REPLACE TEMP MACRO mask_after(x, n) AS left(x, n) || mask_sql(substr(x, n + 1));
 CREATE OR REPLACE TEMP MACRO is_own_words(x) AS regexp_matches(x, '^(?:process \d+ (?:still waiting|acquired|detected deadlock|avoided deadlock|failed to acquire) |(?:check|restart)point(?:s are occurring| starting| complete)|temporary file: path "|automatic (?:aggressive )?(?:vacuum|analyze) |connection (?:received|authenticated|authorized|ready): |replication connection authorized: |disconnection: session time: |database system |starting PostgreSQL |listening on |server process \(PID |background worker "|(?:terminating|all server processes|shutting down|aborting any|received |redo |consistent recovery|started streaming|recovery |parameter "[\w.]+" changed|reloading|autovacuum launcher|logical replication launcher|sending cancel to blocking autovacuum|canceling autovacuum|archive command|invalid record length|selected new timeline|last completed transaction|entering standby|stats: \d|C-0x|S-0x|kernel |incomplete startup packet|unexpected EOF on client|could not receive data from client|could not send data to client|skipping (?:vacuum|analyze) of))');
@@ -34,5 +35,5 @@ CREATE OR REPLACE TEMP MACRO mask_detail(x) AS CASE
 END;
 CREATE OR REPLACE TEMP MACRO mask_context(x) AS CASE
     WHEN x IS NULL THEN NULL
-    ELSE regexp_replace(mask_values(regexp_replace(regexp_replace(x, '(?s)(JSON data, line \d+: ).*', '\1?'), '(?m)^(while [\w ]+ tuple \()(\d+),(\d+)\)', '\1p\2,p\3)', 'g')), '(?m)^(while [\w ]+ tuple \()p(\d+),p(\d+)\)', '\1\2,\3)', 'g')
+    ELSE regexp_replace(mask_strict(regexp_replace(regexp_replace(x, '(?s)(JSON data, line \d+: ).*', '\1?'), '(?m)^(while [\w ]+ tuple \()(\d+),(\d+)\)', '\1p\2,p\3)', 'g')), '(?m)^(while [\w ]+ tuple \()p(\d+),p(\d+)\)', '\1\2,\3)', 'g')
 END;

@@ -4,7 +4,7 @@
 --   stands for), reason, text (its beginning, literals masked unless the import kept them).
 -- Needs the tables set_aside (of the careful readers), part_files (part -> file), source_files
 --   (source_index -> file), losers, and the view parts.
-SELECT file, byte_offset, line, lines, reason, mask_values(text) AS text
+SELECT file, byte_offset, line, lines, reason, mask_strict(text) AS text
 FROM set_aside
 UNION ALL BY NAME
 SELECT s.file, p.source_offset AS byte_offset, p.source_line AS line, p.source_lines AS lines,

@@ -1,6 +1,7 @@
 -- The same macros as import_masking.sql when the user asked to keep literals: texts pass as they are.
 CREATE OR REPLACE TEMP MACRO mask_sql(x) AS x;
 CREATE OR REPLACE TEMP MACRO mask_values(x) AS x;
+CREATE OR REPLACE TEMP MACRO mask_strict(x) AS x;
 CREATE OR REPLACE TEMP MACRO mask_message(x, severity) AS x;
 CREATE OR REPLACE TEMP MACRO mask_detail(x) AS x;
 CREATE OR REPLACE TEMP MACRO mask_context(x) AS x;

@@ -15,7 +15,7 @@ WITH errors AS (
             WHEN message LIKE 'canceling statement due to %' THEN '57014'
             WHEN message LIKE 'canceling autovacuum task%' THEN '57014'
             WHEN message LIKE 'terminating connection due to idle-in-transaction timeout%' THEN '25P03'
-            WHEN message LIKE 'terminating connection due to administrator command%' THEN '57P01'
+            WHEN message LIKE 'terminating % due to administrator command' THEN '57P01'
             WHEN message LIKE 'sorry, too many clients already%' THEN '53300'
             WHEN message LIKE 'remaining connection slots are reserved%' THEN '53300'
             WHEN message LIKE 'too many connections for %' THEN '53300'
