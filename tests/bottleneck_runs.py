@@ -77,7 +77,9 @@ class Log:
 
 
 def write_run(folder: Path, *, postgres: dict[str, str] | None = None, **tables: Any) -> Path:
-    """Write a run from lists of records (or frames), one keyword a table; columns may be left out."""
+    """Write a run from lists of records (or frames), one keyword a table; columns may
+    be left out.
+    """
     with RunWriter(folder) as writer:
         for name, records in tables.items():
             frame = records if isinstance(records, pd.DataFrame) else pd.DataFrame(records)

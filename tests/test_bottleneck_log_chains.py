@@ -18,7 +18,8 @@ def _roots(folder: Path, log: Log) -> dict[str, set[tuple[int, str | None]]]:
     """Waiting session -> roots (pid, session) as the analysis finds them."""
     case = open_case(write_run(folder, pg_log=log.records))
     rows = case.con.execute(
-        "SELECT w.session_id, r.pid, r.session_id FROM bn_log_roots r JOIN bn_waits w USING (wait_id)"
+        "SELECT w.session_id, r.pid, r.session_id FROM bn_log_roots r JOIN bn_waits w "
+        "USING (wait_id)"
     ).fetchall()
     found: dict[str, set[tuple[int, str | None]]] = {}
     for waiter, pid, session in rows:

@@ -3,9 +3,9 @@
     python benchmarks/diagnosis/matrix.py --out DIR [--rounds 0 1 2] [--only hot_row,healthy]
 
 Round 0 is the development round: the scenarios as they ship. Every later round draws its own seed,
-strength of the fault, load, start and length of the fault, and design, from the round's number; rounds
-above 0 are never looked at while rules are changed. Each round also has healthy runs and pairs of
-faults. A run that is there already is not made again.
+strength of the fault, load, start and length of the fault, and design, from the round's number;
+rounds above 0 are never looked at while rules are changed. Each round also has healthy runs and
+pairs of faults. A run that is there already is not made again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ FAULTS = (
     "access_surge", "sync_standby_lost", "front_stopped", "server_crash",
 )  # fmt: skip
 PAIRS = (
-    ("access_surge", "gateway_slow"), ("hot_row", "gateway_slow"), ("wal_stall", "gateway_partition"),
+    ("access_surge", "gateway_slow"), ("hot_row", "gateway_slow"), ("wal_stall",
+    "gateway_partition"),
     ("deadlock", "gateway_slow"), ("advisory_lock", "front_stopped"),
     ("missing_index", "gateway_slow"), ("long_transaction", "gateway_partition"),
     ("connection_limit", "gateway_slow"), ("access_surge", "lock_across_call"),
@@ -100,7 +101,8 @@ def plan(round_number: int) -> list[tuple[str, str, int | None, str]]:
     runs = []
     for number, fault in enumerate(FAULTS):
         dice = random.Random(f"{round_number}/{fault}")
-        # every third run of a fault is on the other design, where the fault itself is not the design
+        # every third run of a fault is on the other design, where the fault itself is not the
+        # design
         other = (number + round_number) % 3 == 0 and fault not in ("lock_across_call", "hot_row")
         design = "lock_across_call" if other else "phased"
         seed = 70_000 + 100 * round_number + number

@@ -22,12 +22,12 @@ def root_blockers(case: Case, window: Window | None = None, top: int = 10) -> pd
     application_name, waiter_s (seconds others waited behind it), waiter_share, victims, waits,
     first_at, last_at, waiting_statement (of the longest wait).
     """
-    return _query(case, "duckdb/bottleneck_log_root_blockers", {**_span(case, window), "top": top})
+    return _query(case, "duckdb/bottleneck_log_root_blockers", {**_span(window), "top": top})
 
 
 def wait_outcomes(case: Case, window: Window | None = None) -> pd.DataFrame:
     """Return lock waits by how they ended: outcome, waits, wait_us, max_us. Nobody is left out."""
-    return _query(case, "duckdb/bottleneck_log_outcomes", _span(case, window))
+    return _query(case, "duckdb/bottleneck_log_outcomes", _span(window))
 
 
 def hot_rows(case: Case, window: Window | None = None, top: int = 10) -> pd.DataFrame:
@@ -37,17 +37,19 @@ def hot_rows(case: Case, window: Window | None = None, top: int = 10) -> pd.Data
     the page alone as "(page,*)" when the row's version moved within it; NULL for whole objects),
     kind, waits, wait_s, wait_share, relation_share, victims, longest_us.
     """
-    return _query(case, "duckdb/bottleneck_hot_rows", {**_span(case, window), "top": top})
+    return _query(case, "duckdb/bottleneck_hot_rows", {**_span(window), "top": top})
 
 
 def deadlock_graphs(case: Case, window: Window | None = None, top: int = 20) -> pd.DataFrame:
-    """Return the edges of deadlocks, one row an edge, newest deadlock last (at most `top` edges)."""
+    """Return the edges of deadlocks, one row an edge, newest deadlock last (at most
+    `top` edges).
+    """
     times = {"start": window.start, "end": window.end} if window else {
         "start": case.start, "end": case.at(case.buckets)}  # fmt: skip
     return _query(case, "bottleneck_deadlocks", {**times, "top": top})
 
 
-def _span(case: Case, window: Window | None) -> dict[str, Any]:
+def _span(window: Window | None) -> dict[str, Any]:
     if window is None:
         return {"first": -(10**9), "last": 10**9}
     return {"first": window.first, "last": window.last}

@@ -1,4 +1,6 @@
-"""One run under diagnosis: what it recorded, its time axis, and the working tables all analyses share."""
+"""One run under diagnosis: what it recorded, its time axis, and the working tables all analyses
+share.
+"""
 
 from __future__ import annotations
 

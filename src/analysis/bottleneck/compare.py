@@ -10,13 +10,15 @@ from analysis.bottleneck.series import MEASURES
 from analysis.bottleneck.window import Window
 
 RESAMPLES = 1000
-# Neighbouring seconds resemble each other (a queue takes seconds to drain), so whole blocks are drawn.
+# Neighbouring seconds resemble each other (a queue takes seconds to drain), so whole blocks are
+# drawn.
 BLOCK_BUCKETS = 5
 SEED = 20181009
 
 HEADLINE = (
     "arrivals", "approved", "bad", "retries", "latency_us_p50", "latency_us_p95", "pool_waiting",
-    "in_flight", "gateway_us_p50", "statement_us_p95", "commit_us_p50", "aas", "aas_cpu", "aas_lock",
+    "in_flight", "gateway_us_p50", "statement_us_p95", "commit_us_p50", "aas", "aas_cpu",
+    "aas_lock",
     "aas_wal", "idle_tx", "blocked", "log_aas", "log_waits", "log_wait_sessions", "log_errors",
     "log_duration_us_p95",
 )  # fmt: skip
@@ -26,8 +28,9 @@ def compare_phases(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
     """Return medians before, during and after the window, one row a recorded headline measure.
 
     Returns columns: measure, words, unit, before, during, after (medians over buckets), change
-    (during minus before), change_low, change_high (95 % interval of the change, block bootstrap with
-    a fixed seed; NaN where a phase has fewer than three buckets), changed (the interval leaves out 0).
+    (during minus before), change_low, change_high (95 % interval of the change, block bootstrap
+    with a fixed seed; NaN where a phase has fewer than three buckets), changed (the interval leaves
+    out 0).
     """
     rows = []
     reference = list(window.reference)

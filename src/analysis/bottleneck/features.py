@@ -1,7 +1,7 @@
 """The feature frame of a case: everything the rules of the verdict look at, and nothing else.
 
-Two kinds: the level of every measure inside and outside the window, and facts that are no series (who
-the root blockers were, which errors, which row). Names of applications and of scenarios are
+Two kinds: the level of every measure inside and outside the window, and facts that are no series
+(who the root blockers were, which errors, which row). Names of applications and of scenarios are
 never features: a rule that could read "job hot_row" would prove nothing.
 """
 
@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis.bottleneck import blocking, blocking_log, requests, statements
 from analysis.bottleneck.case import Case
-from analysis.bottleneck.robust import transformed
+from analysis.bottleneck.robust import INDIFFERENT_US, transformed
 from analysis.bottleneck.series import MEASURES
 from analysis.bottleneck.window import Window
 from analysis.sql import load
@@ -35,21 +35,34 @@ class Features:
     shares: dict[str, float]
     facts: dict[str, Any]
     frames: dict[str, pd.DataFrame] = field(repr=False)
+    _levels: dict[str, dict[str, float]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._levels = {
+            str(column): {str(name): float(value) for name, value in self.levels[column].items()}
+            for column in self.levels
+        }
+
+    def spreads(self, name: str) -> float:
+        """How far the level inside lies above the one outside, in units of what means nothing."""
+        return float(self._levels["spreads"][name])
 
     def during(self, name: str) -> float:
         """Level inside the window (mean; median for latencies); NaN when not recorded."""
-        return float(self.levels.at[name, "during"])
+        return float(self._levels["during"][name])
 
     def reference(self, name: str) -> float:
         """Level outside the window; NaN when not recorded or when there is no outside."""
-        return float(self.levels.at[name, "reference"])
+        return float(self._levels["reference"][name])
 
     def peak(self, name: str) -> float:
         """Highest level inside the window after smoothing over three buckets."""
-        return float(self.levels.at[name, "peak"])
+        return float(self._levels["peak"][name])
 
     def rise(self, name: str) -> float:
-        """During less reference; the level itself when there is no reference; 0 when not recorded."""
+        """During less reference; the level itself when there is no reference; 0 when not
+        recorded.
+        """
         during, reference = self.during(name), self.reference(name)
         if math.isnan(during):
             return 0.0
@@ -181,7 +194,9 @@ def _leading_statement(case: Case, window: Window, frame: pd.DataFrame) -> dict[
 
 
 def _slope(values: pd.Series) -> float:
-    """Growth inside the window: level of the last third over the first; 1 is flat, NaN too short."""
+    """Growth inside the window: level of the last third over the first; 1 is flat, NaN
+    too short.
+    """
     known = values.dropna()
     third = len(known) // 3
     if third < 2 or known.iloc[:third].mean() <= 0:
@@ -210,6 +225,8 @@ def _log_facts(case: Case, window: Window, frames: dict[str, pd.DataFrame]) -> d
     facts["log_long_holds"] = int(row_waits["tuple"])
     waiting = _query(case, "bottleneck_fact_waiting_time", window).iloc[0]
     facts["log_waiting_statement_s"] = float(waiting["waiting_s"] or 0.0)
+    facts["log_commit_s"] = float(waiting["commit_s"] or 0.0)
+    facts["log_commits"] = int(waiting["commits"] or 0)
     facts["log_statement_s"] = float(waiting["total_s"] or 0.0)
     window_s = (window.end - window.start).total_seconds()
     facts["checkpoints"] = int(
@@ -229,10 +246,11 @@ def _request_facts(case: Case, window: Window, frame: pd.DataFrame) -> dict[str,
         return {}
     facts: dict[str, Any] = {}
     gateway = _query(case, "bottleneck_fact_gateway", window).set_index("side")
+    sides = gateway.to_dict("index")
     for side in ("during", "before"):
         for column in ("calls", "p50_us", "p90_us", "max_us"):
-            known = side in gateway.index and pd.notna(gateway.at[side, column])
-            facts[f"gateway_{column}_{side}"] = float(gateway.at[side, column]) if known else None
+            value = sides.get(side, {}).get(column)
+            facts[f"gateway_{column}_{side}"] = float(value) if value is not None else None
     held = _query(case, "duckdb/bottleneck_fact_held_calls", window).iloc[0]
     facts["held_calls"], facts["gateway_calls"] = int(held["inside"]), int(held["calls"])
     facts["held_call_us"] = int(held["holding_us"])
@@ -245,6 +263,9 @@ def _request_facts(case: Case, window: Window, frame: pd.DataFrame) -> dict[str,
     fronts = case.con.execute(load("bottleneck_fact_fronts")).df()
     facts |= _front_facts(fronts, window)
     after = frame.iloc[window.last + 1 :]
+    served = frame["approved"].iloc[list(window.buckets)]
+    sent = frame["arrivals"].iloc[list(window.buckets)]
+    facts["unserved_buckets"] = _longest((served.fillna(0) == 0) & (sent.fillna(0) > 0))
     facts["arrivals_after"] = float(after["arrivals"].mean()) if len(after) else None
     return facts
 
@@ -253,7 +274,8 @@ def _client_growth(case: Case, window: Window) -> pd.DataFrame:
     """Client statements by growth: name, times (median during over outside), growth_share."""
     found = _query(case, "bottleneck_fact_client_statements", window)
     found = found[(found["p50_outside_us"] > 0) & (found["calls_during"] >= 5)].copy()
-    found["times"] = found["p50_during_us"] / found["p50_outside_us"]
+    trifle = INDIFFERENT_US
+    found["times"] = (found["p50_during_us"] + trifle) / (found["p50_outside_us"] + trifle)
     growth = ((found["p50_during_us"] - found["p50_outside_us"]) * found["calls_during"]).clip(
         lower=0
     )
@@ -271,13 +293,18 @@ def _front_facts(fronts: pd.DataFrame, window: Window) -> dict[str, Any]:
     for front in wide.columns:
         others_work = wide.drop(columns=front).sum(axis=1) > 0
         quiet = (wide[front] == 0) & others_work
-        runs = quiet.groupby((~quiet).cumsum()).sum()
-        silent[front] = int(runs.max()) if len(runs) else 0
+        silent[front] = _longest(quiet)
     worst = max(silent, key=lambda f: silent[f]) if silent else None
     return {
         "fronts_seen": int(wide.shape[1]), "silent_front": worst,
         "silent_buckets": silent.get(worst, 0) if worst is not None else 0,
     }  # fmt: skip
+
+
+def _longest(flags: pd.Series) -> int:
+    """Length of the longest unbroken stretch of True."""
+    runs = flags.groupby((~flags).cumsum()).sum()
+    return int(runs.max()) if len(runs) else 0
 
 
 def _query(case: Case, name: str, window: Window) -> pd.DataFrame:

@@ -1,4 +1,5 @@
-"""Little's law as a test of the data: sessions = arrival rate x mean time, from two independent records.
+"""Little's law as a test of the data: sessions = arrival rate x mean time, from two independent
+records.
 
 Requests: fronts count their attempts in work (`pool_stats.in_flight`), the request log has every
 start and end. Database: samples count active sessions, the client's spans (or the server log) time
@@ -27,9 +28,9 @@ def littles_law(case: Case, frame: pd.DataFrame) -> pd.DataFrame:
     """Return the check for every window of ten buckets, for requests and for the database.
 
     Returns columns: what ('requests', 'database'), at (start of the window, UTC), expected (from
-    rates and times), counted (from the independent count), ratio (counted / expected; NaN under half a
-    session), judgement ('agrees', 'roughly', 'disagrees', 'too little'). Empty when a run lacks
-    one of the two sides.
+    rates and times), counted (from the independent count), ratio (counted / expected; NaN under
+    half a session), judgement ('agrees', 'roughly', 'disagrees', 'too little'). Empty when a run
+    lacks one of the two sides.
     """
     rows = [*_requests(case), *_database(case, frame)]
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -52,15 +53,16 @@ def _database(case: Case, frame: pd.DataFrame) -> list[tuple[object, ...]]:
     """Active sessions as sampled, against the time that clients spent in statements and commits."""
     if not case.has("samples") or not case.run.rows("spans") or not case.has("requests"):
         return []
-    timed = case.con.execute(load("duckdb/bottleneck_request_states"), case.axis).df()
-    timed = timed[timed["state"].isin(["statement", "commit"])].groupby("bucket")["requests"].sum()
-    timed = timed.reindex(frame.index).fillna(0.0)
+    found = case.con.execute(load("duckdb/bottleneck_request_states"), case.axis).df()
+    inside = found["state"].isin(["statement", "commit"])
+    timed = found[inside].groupby("bucket")["requests"].sum()
+    seconds = timed.reindex(frame.index).fillna(0.0)
     rows = []
     for window in range(len(frame) // WINDOW_BUCKETS):
         part = slice(window * WINDOW_BUCKETS, (window + 1) * WINDOW_BUCKETS)
         counted = float(frame["aas"].iloc[part].mean())
         if not np.isnan(counted):
-            rows.append(_row("database", case, window, float(timed.iloc[part].mean()), counted))
+            rows.append(_row("database", case, window, float(seconds.iloc[part].mean()), counted))
     return rows
 
 

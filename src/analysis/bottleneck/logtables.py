@@ -1,6 +1,7 @@
 """Working tables over the server log: statements, lock waits with their roots, errors, on the axis.
 
-Everything is aggregated inside DuckDB; a log of hundreds of megabytes never comes to Python as rows.
+Everything is aggregated inside DuckDB; a log of hundreds of megabytes never comes to Python as
+rows.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ MAX_HOPS = 64
 def create(con: duckdb.DuckDBPyConnection, axis: dict[str, Any], *, use: bool) -> None:
     """Create the `bn_*` tables of the server log; empty ones when the log is not to be used."""
     if not use:
-        con.execute("CREATE OR REPLACE TEMP VIEW pg_log AS SELECT * FROM main.pg_log WHERE false")
+        con.execute(
+            "CREATE OR REPLACE TEMP VIEW pg_log AS SELECT * FROM memory.main.pg_log WHERE false"
+        )
     logevents.create(con)
     _table(con, "bn_durations", axis)
     _table(con, "bn_fingerprints")
@@ -39,8 +42,8 @@ def follow_chains(con: duckdb.DuckDBPyConnection) -> int:
     """Create `bn_log_roots` (wait_id, pid, session_id, weight); return the waits cut short.
 
     A chain is followed at the moment of the wait's own first line, until a process that was not
-    itself waiting then, as far as the log shows. A cycle has no root: its waits are missing from the
-    table.
+    itself waiting then, as far as the log shows. A cycle has no root: its waits are missing from
+    the table.
     """
     _table(con, "bn_chain", name="bottleneck_chain_start")
     con.execute(

@@ -43,7 +43,8 @@ def _on_display_clock(view: View) -> str:
         return ""
     start, end = (time_jst(moment) for moment in window)
     return (
-        f" On the clock of the incident, which passes {clock.compression:g} times as fast: {start} to "
+        f" On the clock of the incident, which passes {clock.compression:g} times as "
+        f"fast: {start} to "
         f"{end}."
     )
 
@@ -85,9 +86,11 @@ def blocked(view: View) -> str:
     crowd = view.diagnosis.features.fact("waiters")
     return (
         f"Sessions waited {total:.0f} s in all behind others ({crowd:.1f} at a time); "
-        f"{percent(idle, 0)} of it had a root blocker that was idle in transaction, waiting for its "
+        f"{percent(idle, 0)} of it had a root blocker that was idle in transaction, "
+        "waiting for its "
         f"client, and {called:.0f} s ({percent(called / total, 0)}) a root that had been idle for "
-        "10 ms or more: no lock is held that long between two statements, unless the client is busy "
+        "10 ms or more: no lock is held that long between two statements, unless the "
+        "client is busy "
         "elsewhere."
     )
 
@@ -112,7 +115,8 @@ def comparison(view: View) -> str:
     offered = [_offered(v) for v in (view, view.other)]
     design = view.other.case.manifest.design or view.other.name
     text = (
-        f"The same load on the design {design} ({view.other.name}): {there[0]:.1f} s of waiting behind "
+        f"The same load on the design {design} ({view.other.name}): {there[0]:.1f} s of "
+        "waiting behind "
         f"a root idle in transaction for 10 ms or more, against {here[0]:.1f} s here"
     )
     if all(offered):
@@ -217,10 +221,9 @@ def caveats(view: View) -> list[str]:
 def check_lines(view: View) -> str:
     """Short rounded lines of the main figures, for comparison with a stored output."""
     found, features = view.diagnosis, view.diagnosis.features
-    lines = [
-        "causes: " + ", ".join(f"{f.cause} ({f.kind})" for f in found.findings if f.kind != "no_problem"),
-        f"window: {(found.window.end - found.window.start).total_seconds():.0f} s, {found.window.origin}",
-    ]  # fmt: skip
+    named = [f"{f.cause} ({f.kind})" for f in found.findings if f.kind != "no_problem"]
+    length_s = (found.window.end - found.window.start).total_seconds()
+    lines = ["causes: " + ", ".join(named), f"window: {length_s:.0f} s, {found.window.origin}"]
     for name, unit in (("aas", "sessions"), ("aas_rowlock", "sessions"), ("idle_tx", "sessions")):
         lines.append(f"{name}: {features.during(name):.1f} {unit}")
     called, total = _idle_waiting(view)

@@ -1,4 +1,6 @@
-"""Where requests spend their time: the exclusive states of the TSA method (B. Gregg), per bucket."""
+"""Where requests spend their time: the exclusive states of the TSA method (B.
+Gregg), per bucket.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What the cells of the bottleneck notebook show: figures, tables, and the sentences between them."""
+"""What the cells of the bottleneck notebook show: figures, tables, and the
+sentences between them.
+"""
 
 from __future__ import annotations
 
@@ -99,13 +101,14 @@ def blocking(view: View) -> None:
         columns = {"root_state": "root is", "root_wait": "root waits for",
                    "application_name": "application", "waiter_s": "others waited (s)",
                    "waiter_share": "share", "victims": "waiting sessions", "roots": "roots",
-                   "held_us_p50": "open for (median)", "idle_us_p50": "idle for (median)"}  # fmt: skip
+                   "held_us_p50": "open for (median)",
+                   "idle_us_p50": "idle for (median)"}  # fmt: skip
         formats = {"waiter_share": "percent", "held_us_p50": "duration", "idle_us_p50": "duration"}
     else:
         columns = {"pid": "process", "session_id": "session", "waiter_s": "others waited (s)",
                    "waiter_share": "share", "victims": "waiting sessions", "waits": "waits",
                    "waiting_statement": "longest waiter wanted"}  # fmt: skip
-        formats = {"waiter_share": "percent", "pid": str}
+        formats = {"waiter_share": "percent", "pid": "text"}
     _table(roots[list(columns)].head(8), "roots", "Root blockers", formats, columns,
            "nobody was seen blocked")  # fmt: skip
 
@@ -125,7 +128,7 @@ def hot_rows(view: View) -> None:
            {"wait_us": "waited", "max_us": "longest"}, "no lock wait reached the log")  # fmt: skip
     edges = deadlock_graphs(view.case)
     if len(edges):
-        formats = dict.fromkeys(("victim_pid", "waiter_pid", "blocker_pid"), str)
+        formats = dict.fromkeys(("victim_pid", "waiter_pid", "blocker_pid"), "text")
         _table(edges, "deadlocks", "Deadlock graphs, one line an edge", formats, {}, "")
 
 

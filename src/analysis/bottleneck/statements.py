@@ -1,4 +1,6 @@
-"""Database time by statement, and the tables one expects of a log analyser, with exact percentiles."""
+"""Database time by statement, and the tables one expects of a log analyser, with
+exact percentiles.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ def logged_statements(case: Case, window: Window | None = None, top: int = TOP) 
     p999_us, max_us. Exact: each percentile is a logged duration. Binds and parses are rows of their
     own. Statements below log_min_duration_statement, failed and cancelled ones left no duration.
     """
-    return _query(case, "bottleneck_log_statements", {**buckets(case, window), "top": top})
+    return _query(case, "bottleneck_log_statements", {**buckets(window), "top": top})
 
 
 def sampled_statements(case: Case, window: Window | None = None, top: int = TOP) -> pd.DataFrame:
@@ -31,7 +33,7 @@ def sampled_statements(case: Case, window: Window | None = None, top: int = TOP)
     """
     start, end = times(case, window)
     span = {"start": start, "end": end, "span_s": (end - start).total_seconds()}
-    parameters = {**buckets(case, window), **span, "top": top}
+    parameters = {**buckets(window), **span, "top": top}
     return _query(case, "bottleneck_sample_statements", parameters)
 
 
@@ -40,7 +42,7 @@ def client_statements(case: Case, window: Window | None = None) -> pd.DataFrame:
 
     Columns: span, name, calls, total_us, p50_us, p95_us, p99_us, p999_us, max_us (exact).
     """
-    return _query(case, "bottleneck_span_statements", buckets(case, window))
+    return _query(case, "bottleneck_span_statements", buckets(window))
 
 
 LOG_TABLES = {
@@ -56,7 +58,7 @@ def log_table(case: Case, name: str, window: Window | None = None, top: int = TO
     """Return one of LOG_TABLES; grain and columns are in its SQL file. Empty without a log."""
     query, span = LOG_TABLES[name]
     if span == "buckets":
-        parameters: dict[str, Any] = {**buckets(case, window), "top": top}
+        parameters: dict[str, Any] = {**buckets(window), "top": top}
     else:
         start, end = times(case, window)
         parameters = {"start": start, "end": end}
@@ -65,7 +67,7 @@ def log_table(case: Case, name: str, window: Window | None = None, top: int = TO
     return _query(case, query, parameters)
 
 
-def buckets(case: Case, window: Window | None) -> dict[str, int]:
+def buckets(window: Window | None) -> dict[str, int]:
     """First and last bucket of the window; of everything when there is none."""
     if window is None:
         return {"first": -(10**9), "last": 10**9}

@@ -39,7 +39,9 @@ class View:
 
     @property
     def window(self) -> tuple[dt.datetime, dt.datetime] | None:
-        """Start and end of the anomaly window on the display clock; None when nothing stands out."""
+        """Start and end of the anomaly window on the display clock; None when nothing
+        stands out.
+        """
         found = self.diagnosis.window
         if not found.found:
             return None
@@ -63,7 +65,8 @@ class View:
         return found
 
     def sessions(self) -> pd.DataFrame:
-        """Average active sessions over time by wait event: `at`, one column an event, largest first.
+        """Average active sessions over time by wait event: `at`, one column an event, largest
+        first.
 
         The last column is sessions idle in transaction, which is no database time. Without samples:
         logged statement time and, of it, logged lock waits. Empty when neither was recorded.
@@ -124,7 +127,8 @@ class View:
         found = statements.logged_statements(self.case, window)
         found["statement"] = [brief_statement(text) for text in found["statement"]]
         return found[[
-            "statement", "kind", "calls", "total_us", "p50_us", "p95_us", "p99_us", "p999_us", "max_us",
+            "statement", "kind", "calls", "total_us", "p50_us", "p95_us", "p99_us", "p999_us",
+            "max_us",
         ]]  # fmt: skip
 
     def roots(self) -> pd.DataFrame:

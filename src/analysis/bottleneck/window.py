@@ -18,11 +18,12 @@ from analysis.bottleneck.case import Case
 from analysis.bottleneck.robust import Values, deviations
 from analysis.bottleneck.series import MEASURES
 
-# A bucket is out of the ordinary when two of three neighbours lie this many robust spreads above the
-# calm level. Normal noise passes 5 once in 3 million buckets; two of three never by chance.
+# A bucket is out of the ordinary when two of three neighbours lie this many robust spreads above
+# the calm level. Normal noise passes 5 once in 3 million buckets; two of three never by chance.
 ODD_SPREADS = 5.0
 MIN_BUCKETS = 3
-# Around such a stretch, buckets still this far out belong to it: the load ramps up, the queue drains.
+# Around such a stretch, buckets still this far out belong to it: the load ramps up, the queue
+# drains.
 EDGE_SPREADS = 3.0
 # A window given by hand is a hint: people round, and clocks differ. An anomaly that begins or ends
 # this near to it is what was meant.

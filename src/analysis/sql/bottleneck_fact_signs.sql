@@ -6,7 +6,7 @@ SELECT
     count(*) FILTER (WHERE what = 'crash') AS crash,
     count(*) FILTER (WHERE sql_state_code = '57P03') AS starting_up,
     count(*) FILTER (WHERE sql_state_code IN ('57P01', '57P02')) AS shutting_down,
-    count(*) FILTER (WHERE message LIKE 'canceling the wait for synchronous replication%')
+    count(*) FILTER (WHERE message LIKE 'canceling%wait for synchronous replication%')
         AS sync_canceled,
     count(*) FILTER (WHERE message LIKE 'automatic analyze of table%') AS analyzed,
     count(*) FILTER (WHERE message LIKE 'checkpoints are occurring too frequently%')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from analysis.bottleneck.features import Features
-from analysis.bottleneck.verdict.finding import Finding, Notes
+from analysis.bottleneck.verdict.finding import Finding, ImpactOf, Notes
 
 # cause -> (evidence it needs, any one; what was looked at, in words)
 _LOOKED_AT: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
@@ -16,7 +16,8 @@ _LOOKED_AT: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
     "ddl_lock_queue": (("samples", "logs"), "no queue for a table", ("aas_relation",)),
     "wal_stall": (("samples",), "commits are not held up by the log", ("aas_wal", "commit_us_p50")),
     "sync_standby_lost": (("samples",), "nobody waits for a standby", ("aas_syncrep",)),
-    "long_transaction": (("samples",), "no transaction is older than requests live", ("xact_age_s",)),
+    "long_transaction": (("samples",), "no transaction is older than requests live",
+    ("xact_age_s",)),
     "deadlock": (("logs",), "no deadlocks in numbers", ("log_deadlocks",)),
     "serialization_failure": (("logs",), "no serialization failures in numbers",
                               ("log_serialization",)),
@@ -35,7 +36,9 @@ _LOOKED_AT: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
 
 
 def no_problems(features: Features, found: list[Finding]) -> list[Finding]:
-    """Return one no-problem finding for each cause that was looked for, with evidence, and not seen."""
+    """Return one no-problem finding for each cause that was looked for, with evidence, and not
+    seen.
+    """
     named = {finding.cause for finding in found}
     clear = []
     for cause, (kinds, words, measures) in _LOOKED_AT.items():
@@ -43,7 +46,7 @@ def no_problems(features: Features, found: list[Finding]) -> list[Finding]:
             continue
         evidence = Notes(features).measure(*measures).done()
         if evidence:
-            impact_of = "request_time" if kinds == ("requests",) else "db_time"
+            impact_of: ImpactOf = "request_time" if kinds == ("requests",) else "db_time"
             clear.append(Finding(
                 cause, "no_problem", 0.0, impact_of, 0.9, words, evidence, {}, "",
             ))  # fmt: skip
@@ -51,7 +54,9 @@ def no_problems(features: Features, found: list[Finding]) -> list[Finding]:
 
 
 def cannot_tell(features: Features) -> list[dict[str, str]]:
-    """Return what these records leave open, each with what to switch on: `question`, `switch_on`."""
+    """Return what these records leave open, each with what to switch on: `question`,
+    `switch_on`.
+    """
     case, open_questions = features.case, []
 
     def ask(question: str, switch_on: str) -> None:
@@ -59,7 +64,8 @@ def cannot_tell(features: Features) -> list[dict[str, str]]:
 
     if not case.has("samples"):
         ask(
-            "what sessions waited for (locks, log, disk, processor), and whether a root blocker was "
+            "what sessions waited for (locks, log, disk, processor), and whether a root "
+            "blocker was "
             "idle in transaction",
             "sample pg_stat_activity: `walletlab watch --dsn ... --out DIR`",
         )
@@ -70,9 +76,11 @@ def cannot_tell(features: Features) -> list[dict[str, str]]:
         )
     if not case.has("requests"):
         ask(
-            "pool, gateway, retries and load: with the database alone, a slow gateway and a calm day "
+            "pool, gateway, retries and load: with the database alone, a slow gateway and a "
+            "calm day "
             "look the same",
-            "import a request log: `walletlab import requests`, with attempts and, if there are, spans",
+            "import a request log: `walletlab import requests`, with attempts and, if there "
+            "are, spans",
         )
     elif not case.run.rows("spans"):
         ask(

@@ -1,4 +1,6 @@
-"""The whole diagnosis of a run: window, ranked findings, root blockers, hot rows, open questions."""
+"""The whole diagnosis of a run: window, ranked findings, root blockers, hot rows,
+open questions.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +92,9 @@ def diagnose(
 
 
 def _absolute(finding: Finding) -> bool:
-    """True for what needs no comparison: facts of the log, and half of all time lost to one wait."""
+    """True for what needs no comparison: facts of the log, and half of all time lost
+    to one wait.
+    """
     facts = {"server_crash", "connection_limit", "deadlock", "serialization_failure"}
     compared = {"access_surge", "missing_index", "plan_flip", "gateway_slow", "pool_exhaustion"}
     if finding.cause in compared:
@@ -121,12 +125,16 @@ def _records_of_log(diagnosis: Diagnosis) -> pd.DataFrame:
 
 
 def _records(*frames: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON objects, each telling its source; frames of samples come before those of logs."""
+    """Rows as JSON objects, each telling its source; frames of samples come before
+    those of logs.
+    """
     rows: list[dict[str, Any]] = []
     for frame in frames:
         source = "samples" if "root_state" in frame.columns else "logs"
-        for record in frame.head(20).to_dict("records"):
-            rows.append({"source": source} | {str(k): _value(v) for k, v in record.items()})
+        rows += [
+            {"source": source} | {str(k): _value(v) for k, v in record.items()}
+            for record in frame.head(20).to_dict("records")
+        ]
     return rows
 
 

@@ -50,8 +50,8 @@ class Evidence:
 class Finding:
     """One ranked statement of the verdict.
 
-    `impact_pct` is the share (in percent) of DB time, or of request time, that this cause takes inside
-    the window; impacts overlap and may add up to more than 100. `confidence` is 0 to 1.
+    `impact_pct` is the share (in percent) of DB time, or of request time, that this cause takes
+    inside the window; impacts overlap and may add up to more than 100. `confidence` is 0 to 1.
     `told_from` says for each look-alike by what it was told apart.
     """
 
@@ -106,7 +106,8 @@ class Notes:
             if not math.isnan(during):
                 measure = MEASURES[name]
                 self.rows.append(Evidence(
-                    measure.words, during, self.features.reference(name), measure.unit, measure.source
+                    measure.words, during, self.features.reference(name), measure.unit,
+                    measure.source
                 ))  # fmt: skip
         return self
 

@@ -92,7 +92,9 @@ def _placed(finding: Finding, found: list[Finding]) -> Finding:
 
 
 def _mutual(other: Finding, finding: Finding) -> bool:
-    """True when both explain each other and `finding` is at least as sure: it then stays a problem."""
+    """True when both explain each other and `finding` is at least as sure: it then
+    stays a problem.
+    """
     both = other.cause in EXPLAINS.get(finding.cause, frozenset())
     return both and finding.confidence >= other.confidence
 

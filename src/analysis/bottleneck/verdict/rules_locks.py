@@ -45,8 +45,9 @@ def row_impact_pct(f: Features) -> float:
 def logged_waiters(f: Features, *kinds: str) -> float:
     """Sessions in statements that wait for these kinds of lock, as the log shows it, mean.
 
-    The waits that reached the log, or the statement time of the statements seen waiting, whichever is
-    more: pieces of a wait under deadlock_timeout leave no line (see the SQL of the waiting time).
+    The waits that reached the log, or the statement time of the statements seen waiting, whichever
+    is more: pieces of a wait under deadlock_timeout leave no line (see the SQL of the waiting
+    time).
     """
     window_s = max((f.window.end - f.window.start).total_seconds(), 1e-9)
     waits = sum(f.fact(f"log_wait_s_{kind}") for kind in kinds)
@@ -64,8 +65,8 @@ def outside_call_share(f: Features) -> float:
 
     From spans where there are any: the share of gateway calls made inside an open ledger
     transaction. From samples: the share of waiting whose root was idle in transaction, if it idled
-    longer than a client needs between two statements. From the log alone: how many holders kept a row
-    for deadlock_timeout and longer.
+    longer than a client needs between two statements. From the log alone: how many holders kept a
+    row for deadlock_timeout and longer.
     """
     if f.has("samples") and not math.isnan(f.fact("idle_root_share", math.nan)):
         idle = f.fact("idle_root_share")
@@ -114,8 +115,8 @@ def _lock_notes(f: Features) -> Notes:
 def lock_across_call(f: Features) -> Finding | None:
     """Row waiters whose root is idle in transaction: its client is busy with something else.
 
-    Told from hot_row by following the waiters to the root (active: hot_row). Without samples the log
-    shows how slowly the row is handed on, and spans show calls inside transactions.
+    Told from hot_row by following the waiters to the root (active: hot_row). Without samples the
+    log shows how slowly the row is handed on, and spans show calls inside transactions.
     """
     waiters, outside = row_waiters(f), outside_call_share(f)
     spans_only = not f.has("samples") and not f.has("logs")
@@ -133,14 +134,16 @@ def lock_across_call(f: Features) -> Finding | None:
     )  # fmt: skip
     said = f"{f.fact('idle_root_share'):.0%} of the waiting is behind a session idle in transaction"
     return Finding(
-        "lock_across_call", "problem", impact, "request_time" if spans_only else "db_time", confidence,
+        "lock_across_call", "problem", impact, "request_time" if spans_only else "db_time",
+        confidence,
         said if f.has("samples") else "rows are held far longer than a transaction needs",
         _lock_notes(f).done(),
         {"hot_row": "the root of the waits is idle in transaction, waiting for its client, "
                     "not active on the server",
          "long_transaction": "many short transactions take turns as the root, not one old one",
          "wal_stall": "the holders do not wait for the log to be written"},
-        "Do not call outside services between the first locking statement and COMMIT: place a hold, "
+        "Do not call outside services between the first locking statement and COMMIT: "
+        "place a hold, "
         "commit, call, then post. Until then: idle_in_transaction_session_timeout, and switch off "
         "the function that makes the call.",
     )  # fmt: skip
@@ -149,8 +152,8 @@ def lock_across_call(f: Features) -> Finding | None:
 def hot_row(f: Features) -> Finding | None:
     """Row waiters whose roots are active and few: a row that everybody updates in turn.
 
-    Told from lock_across_call by the root's state, from wal_stall by what the holders wait for, from
-    long_transaction by the holders changing all the time.
+    Told from lock_across_call by the root's state, from wal_stall by what the holders wait for,
+    from long_transaction by the holders changing all the time.
     """
     waiters = row_waiters(f)
     spans_only = not f.has("samples") and not f.has("logs")
@@ -161,7 +164,7 @@ def hot_row(f: Features) -> Finding | None:
     elif not _waits_matter(f, waiters) or outside_call_share(f) >= 0.5 or one_old_root(f) >= 0.5:
         return None
     crowd = f.fact("waiters", math.nan) / max(f.fact("roots", 1.0), 1e-9)
-    confidence = 0.3 if spans_only else 0.7 + (0.2 if crowd >= 2 else 0.0)
+    confidence = _spans_only_sure(f) if spans_only else 0.7 + (0.2 if crowd >= 2 else 0.0)
     if f.fact("wal_root_share") >= 0.5 and f.ratio("commit_us_p50") >= 3:
         confidence = 0.45
     impact = request_time_pct(f, "other database", "lock") if spans_only else row_impact_pct(f)
@@ -170,7 +173,7 @@ def hot_row(f: Features) -> Finding | None:
         "sessions queue for rows whose holders are at work" if not spans_only
         else "statements became slow while commits did not; what they wait for is not recorded",
         _lock_notes(f).measure("aas_wal", "commit_us_p50").done(),
-        {"lock_across_call": "the root of the waits is at work on the server, not idle in transaction",
+        {"lock_across_call": "the root of the waits is at work, not idle in transaction",
          "wal_stall": "one queue waits while commits elsewhere stay quick",
          "advisory_lock": "the waits are for rows, not for an advisory lock"},
         "Spread the row: several settlement rows chosen by hash, or post in batches with one "
@@ -178,14 +181,24 @@ def hot_row(f: Features) -> Finding | None:
     )  # fmt: skip
 
 
+def _spans_only_sure(f: Features) -> float:
+    """Slow statements alone do not tell a lock from a bad plan; a queue at the pool speaks for
+    locks.
+    """
+    return 0.5 if f.rise("pool_waiting") >= 2 else 0.3
+
+
 def advisory_lock(f: Features) -> Finding | None:
-    """Waits for an advisory lock lead: a ceiling that does not depend on how accounts are spread."""
+    """Waits for an advisory lock lead: a ceiling that does not depend on how accounts
+    are spread.
+    """
     waiters = f.rise("aas_advisory") if f.has("samples") else logged_waiters(f, "advisory")
     if not _waits_matter(f, waiters):
         return None
     return Finding(
         "advisory_lock", "problem",
-        db_time_of(f, "aas_advisory") if f.has("samples") else db_time_pct(f, waiters), "db_time", 0.95,
+        db_time_of(f, "aas_advisory") if f.has("samples") else db_time_pct(f, waiters), "db_time",
+        0.95,
         "sessions queue for one advisory lock",
         Notes(f).measure("aas_advisory", "aas_lock", "approved").fact(
             "time waited for advisory locks", "log_wait_s_advisory", "s", "logs").done(),
@@ -204,7 +217,8 @@ def ddl_lock_queue(f: Features) -> Finding | None:
     sure = 0.95 if f.fact("log_strongest") or not f.has("logs") else 0.85
     return Finding(
         "ddl_lock_queue", "problem",
-        db_time_of(f, "aas_relation") if f.has("samples") else db_time_pct(f, waiters), "db_time", sure,
+        db_time_of(f, "aas_relation") if f.has("samples") else db_time_pct(f, waiters), "db_time",
+        sure,
         "sessions queue for a whole table",
         Notes(f).measure("aas_relation", "aas_lock").fact(
             "time waited for tables", "log_wait_s_relation", "s", "logs").fact(
@@ -217,7 +231,8 @@ def ddl_lock_queue(f: Features) -> Finding | None:
 
 
 def long_transaction(f: Features) -> Finding | None:
-    """One transaction far older than any request lives: it holds its locks, and vacuum, all that time.
+    """One transaction far older than any request lives: it holds its locks, and vacuum, all that
+    time.
 
     Told from lock_across_call by the root being one and the same all the time.
     """
@@ -296,7 +311,8 @@ def serialization_failure(f: Features) -> Finding | None:
         100 * clamp(f.rise("bad") / max(f.during("arrivals"), 1e-9)) if f.has("requests") else 0.0
     )
     return Finding(
-        "serialization_failure", "problem", share, "request_time", clamp(0.75 + count / 100, 0, 0.96),
+        "serialization_failure", "problem", share, "request_time", clamp(0.75 + count / 100, 0,
+        0.96),
         f"{count:.0f} transactions were rolled back as not serializable",
         Notes(f).say("serialization failures", count, "errors", "logs").measure(
             "log_serialization", "retries", "bad").done(),

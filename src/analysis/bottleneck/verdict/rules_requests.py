@@ -13,7 +13,8 @@ SURGE_TIMES = 1.5
 # A gateway call takes as long as the other side and the network need: twice the usual median, and
 # tens of milliseconds more, is another gateway.
 GATEWAY_TIMES, GATEWAY_RISE_US = 1.8, 30_000.0
-# One repeat for each new request: clients that retry once what failed stay below while anything works.
+# One repeat for each new request: clients that retry once what failed stay below while anything
+# works.
 STORM_REPEATS = 1.0
 # Nobody backs off by less than this: such a repeat is a loop.
 AT_ONCE_MS = 20.0
@@ -24,7 +25,7 @@ POOL_CROWD = 0.5
 def access_surge(f: Features) -> Finding | None:
     """Many more new requests (first attempts: repeats are told apart) than before."""
     times = f.ratio("arrivals")
-    if math.isnan(times) or times < SURGE_TIMES or f.levels.at["arrivals", "spreads"] < 3:
+    if math.isnan(times) or times < SURGE_TIMES or f.spreads("arrivals") < 3:
         return None
     extra = 100 * clamp(1 - 1 / times)
     return Finding(
@@ -39,10 +40,11 @@ def access_surge(f: Features) -> Finding | None:
 
 
 def retry_storm(f: Features) -> Finding | None:
-    """Far more repeats than new requests. Where something else broke too, it is what keeps it broken.
+    """Far more repeats than new requests. Where something else broke too, it is what keeps it
+    broken.
 
-    Repeats at once, without a pause, are what makes a storm of a failure; clients that back off give
-    the other side room.
+    Repeats at once, without a pause, are what makes a storm of a failure; clients that back off
+    give the other side room.
     """
     arrivals = f.during("arrivals")
     repeats = f.rise("retries") / arrivals if arrivals > 0 else 0.0
@@ -114,7 +116,8 @@ def gateway_slow(f: Features) -> Finding | None:
         {"gateway_partition": "answers come late, but they come",
          "retry_storm": "calls did not multiply",
          "lock_across_call": "the calls themselves became slower, whatever waits behind them"},
-        "Timeouts and a limit on calls in flight (rate x latency); queue top-ups, keep payments from "
+        "Timeouts and a limit on calls in flight (rate x latency); queue top-ups, keep "
+        "payments from "
         "balance going.",
     )  # fmt: skip
 
@@ -141,6 +144,15 @@ def front_stopped(f: Features) -> Finding | None:
     )  # fmt: skip
 
 
+def _kept_longer(f: Features) -> bool:
+    """True when what connections are kept for takes twice as long as before: the pool is not to
+    blame.
+    """
+    doubled = f.during("worst_statement") >= math.log(2)
+    commits = f.ratio("commit_us_p50") >= 3 and f.rise("commit_us_p50") >= 10_000
+    return bool(doubled or commits)
+
+
 def pool_exhaustion(f: Features) -> Finding | None:
     """Requests queue for connections while the server has little to do.
 
@@ -157,6 +169,8 @@ def pool_exhaustion(f: Features) -> Finding | None:
         return None
     busy = request_time_pct(f, "lock", "other database", "commit", "gateway")
     confidence = clamp(0.5 + 0.4 * (share - busy) / 100, 0.2, 0.9)
+    if _kept_longer(f):
+        confidence = min(confidence, 0.45)
     return Finding(
         "pool_exhaustion", "problem", share, "request_time", confidence,
         f"{share:.0f} % of request time is waiting for a connection",

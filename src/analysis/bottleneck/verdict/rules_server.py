@@ -25,27 +25,31 @@ STANDBY_COMMIT_US = 1_000_000.0
 STATEMENT_TIMES = 3.0
 # A table read in full shows as that many rows more in a second than index reads ever count.
 SEQ_ROWS_PER_S = 10_000.0
+# Reading is the problem where it makes up this part of what the database does more than before.
+MAIN_PART = 0.3
 
 
 def wal_stall(f: Features) -> Finding | None:
     """Everybody who writes waits for the WAL; reads stay quick.
 
-    Told from hot_row by commits being slow everywhere, from sync_standby_lost by the wait event (SyncRep)
-    or, with spans alone, by commits that do end.
+    Told from hot_row by commits being slow everywhere, from sync_standby_lost by the wait event
+    (SyncRep) or, with spans alone, by commits that do end.
     """
     waiters = f.rise("aas_wal")
     slow = f.ratio("commit_us_p50") >= COMMIT_TIMES and f.rise("commit_us_p50") >= 3_000
-    stuck = f.during("commit_us_p50") >= STANDBY_COMMIT_US
+    stuck = f.during("commit_us_p95") >= STANDBY_COMMIT_US
+    # commits must be a good part of what requests do once they have a connection
+    slow = slow and (f.has("samples") or _commit_share(f) >= 0.25)
     sampled = waiters >= LEAST_WAITERS and db_time_pct(f, waiters) >= LEAST_DB_TIME_PCT
     logged = f.fact("sign_frequent_checkpoints") + _requested_checkpoints(f)
     if f.has("samples"):
         if not sampled or f.rise("aas_syncrep") >= LEAST_WAITERS:
             return None
         confidence = 0.9 if slow or logged >= 3 else 0.7
-    elif slow and not stuck:
+    elif (slow and not stuck) or logged >= 3:
         confidence = 0.85
-    elif logged >= 3:
-        confidence = 0.75
+    elif _commits_lead_log(f) and f.fact("log_commit_s") / f.fact("log_commits") < 1.0:
+        confidence = 0.7
     else:
         return None
     own = f.has("samples") and sampled
@@ -63,34 +67,56 @@ def wal_stall(f: Features) -> Finding | None:
     )  # fmt: skip
 
 
+def _commit_share(f: Features) -> float:
+    """Share of commits (0..1) in request time, waiting for the pool and in queues left out."""
+    working = sum(f.shares.get(s, 0.0) for s in ("lock", "other database", "commit", "gateway"))
+    return f.shares.get("commit", 0.0) / working if working > 0 else 0.0
+
+
+def _commits_lead_log(f: Features) -> bool:
+    """True when a third of the logged statement time is commits: slow for all, not for one row."""
+    total = f.fact("log_statement_s")
+    return f.fact("log_commits") >= 5 and f.fact("log_commit_s") >= 0.33 * max(total, 1e-9)
+
+
 def _checkpoints(f: Features) -> float:
     return f.fact("checkpoints")
 
 
 def _requested_checkpoints(f: Features) -> float:
-    """Checkpoints beyond those of the timer: one every five minutes (checkpoint_timeout) is usual."""
+    """Checkpoints beyond those of the timer: one every five minutes
+    (checkpoint_timeout) is usual.
+    """
     window_s = (f.window.end - f.window.start).total_seconds()
     return max(0.0, f.fact("checkpoints") - math.ceil(window_s / 300))
 
 
 def sync_standby_lost(f: Features) -> Finding | None:
-    """All who commit stand in IPC/SyncRep, reads go on. With spans alone: commits hang for seconds."""
+    """All who commit stand in IPC/SyncRep, reads go on. With spans alone: commits hang
+    for seconds.
+    """
     waiters = f.rise("aas_syncrep")
     sampled = waiters >= LEAST_WAITERS
     cancelled = f.fact("sign_sync_canceled")
-    hang = not f.has("samples") and f.during("commit_us_p50") >= STANDBY_COMMIT_US
+    hang = not f.has("samples") and (
+        (f.during("commit_us_p95") >= STANDBY_COMMIT_US and _commit_share(f) >= 0.25)
+        or (_commits_lead_log(f) and f.fact("log_commit_s") / f.fact("log_commits") >= 1.0)
+    )
     if not (sampled or cancelled or hang):
         return None
     confidence = 0.97 if sampled else 0.9 if cancelled else 0.75
     return Finding(
         "sync_standby_lost", "problem",
-        db_time_of(f, "aas_syncrep") if sampled else request_time_pct(f, "commit", "other database"),
+        db_time_of(f, "aas_syncrep") if sampled else request_time_pct(f, "commit",
+        "other database"),
         "db_time" if sampled else "request_time", confidence,
         "commits wait for a standby that does not answer",
         Notes(f).measure("aas_syncrep", "commit_us_p50", "commit_us_p95").fact(
-            "waits for replication that were cancelled", "sign_sync_canceled", "records", "logs").done(),
+            "waits for replication that were cancelled", "sign_sync_canceled", "records",
+            "logs").done(),
         {"wal_stall": "the wait is IPC/SyncRep (or commits never end), not the own disk"},
-        "Take the lost standby out of synchronous_standby_names (ANY 1 of several in the long run), "
+        "Take the lost standby out of synchronous_standby_names (ANY 1 of several in the "
+        "long run), "
         "knowing that commits are then on one machine only.",
     )  # fmt: skip
 
@@ -104,8 +130,8 @@ def _reads_in_full(f: Features) -> tuple[bool, str]:
     window_s = max((f.window.end - f.window.start).total_seconds(), 1e-9)
     before_s = max((f.window.start - f.case.start).total_seconds(), 1.0)
     growth = rows["during"] / window_s - rows["before"] / before_s
-    top = growth.idxmax()
-    return bool(growth[top] >= SEQ_ROWS_PER_S), str(rows.at[top, "object"])
+    top = int(growth.to_numpy().argmax())
+    return bool(growth.iloc[top] >= SEQ_ROWS_PER_S), str(rows["object"].iloc[top])
 
 
 def lost_indexes(f: Features) -> list[str]:
@@ -149,7 +175,8 @@ def _one_slow_statement(f: Features) -> tuple[float, float]:
 def _read_problem(f: Features) -> float:
     """How sure it is (0..1) that one read became expensive; 0 when not.
 
-    One statement takes most of the growth on CPU and in reads, while its calls did not grow with it.
+    One statement takes most of the growth on CPU and in reads, while its calls did not grow with
+    it.
     """
     sessions, share, _ = _slow_reads(f)
     times, growth_share = _one_slow_statement(f)
@@ -157,16 +184,19 @@ def _read_problem(f: Features) -> float:
     in_full, _ = _reads_in_full(f)
     if f.has("samples"):
         slow = times >= STATEMENT_TIMES and growth_share >= 0.4
-        if sessions < LEAST_WAITERS or (share < 0.4 and not in_full):
+        main = sessions >= MAIN_PART * max(f.rise("aas"), 0.0)
+        if sessions < LEAST_WAITERS or not main or (share < 0.4 and not in_full):
             return 0.0
+        held_up = f.rise("aas_wal") >= LEAST_WAITERS and f.ratio("commit_us_p50") >= COMMIT_TIMES
+        doubt = 0.3 if held_up else 0.0  # everything is slow then, not one read
         if in_full or lost_indexes(f):
-            return 0.9
-        if slow or (share >= 0.6 and not calls_grew):
-            return 0.65
-        return 0.0
+            return 0.9 - doubt
+        unseen = not f.case.run.rows("spans") and share >= 0.6 and not calls_grew
+        return max(0.0, 0.7 - doubt) if slow or unseen else 0.0
     if f.has("logs"):
         waits = f.fact("log_wait_s") / max((f.window.end - f.window.start).total_seconds(), 1e-9)
-        if sessions < 2 * LEAST_WAITERS or share < 0.5 or waits > sessions:
+        queued = f.fact("log_waiting_statement_s") >= 0.5 * max(f.fact("log_statement_s"), 1e-9)
+        if sessions < 2 * LEAST_WAITERS or share < 0.5 or waits > sessions or queued:
             return 0.0
         return 0.7
     return 0.5 if times >= 2 * STATEMENT_TIMES and growth_share >= 0.6 else 0.0
@@ -181,10 +211,11 @@ def _analyzed(f: Features) -> bool:
 
 
 def missing_index(f: Features) -> Finding | None:
-    """One statement reads a table in full: processor and reads, rows by sequential scan, an index gone.
+    """One statement reads a table in full: processor and reads, rows by sequential scan, an index
+    gone.
 
-    Told from plan_flip by an index that is no longer there, or by a slope instead of a step after an
-    analyze; from access_surge by the calls not having grown.
+    Told from plan_flip by an index that is no longer there, or by a slope instead of a step after
+    an analyze; from access_surge by the calls not having grown.
     """
     sure = _read_problem(f)
     if not sure:
@@ -196,7 +227,7 @@ def missing_index(f: Features) -> Finding | None:
     confidence = 0.95 if lost else sure - (0.3 if flipped else 0.0) + (0.05 if slope >= 1.5 else 0)
     return _reading_finding(
         f, "missing_index", clamp(confidence, 0.05), lost, table if in_full else "",
-        {"plan_flip": "an index is gone" if lost else "no analyze came just before, or it grew slowly",
+        {"plan_flip": "an index is gone" if lost else "no analyze came just before, or it grew",
          "access_surge": "one statement takes the time, and its calls did not grow with it",
          "wal_stall": "the time goes to the processor and to reads, not to the log"},
         "EXPLAIN (ANALYZE, BUFFERS) the statement, then CREATE INDEX CONCURRENTLY.",
@@ -215,7 +246,8 @@ def plan_flip(f: Features) -> Finding | None:
         {"missing_index": "no index is gone, and a table was analyzed just before the step"
          if analyzed else "not told: no analyze was seen, so a missing index is as likely",
          "access_surge": "one statement takes the time, and its calls did not grow with it"},
-        "Compare plans before and after (auto_explain), correct n_distinct or the statistics target, "
+        "Compare plans before and after (auto_explain), correct n_distinct or the "
+        "statistics target, "
         "analyze again.",
     )  # fmt: skip
 
@@ -258,21 +290,29 @@ def connection_limit(f: Features) -> Finding | None:
         Notes(f).say("connections refused (53300)", refused, "errors", "logs").measure(
             "connections", "log_too_many", "pool_waiting", "aas").done(),
         {"pool_exhaustion": "the server itself refuses, so a larger pool would make it worse"},
-        "Find who holds the connections (by application_name), put a pooler in front, reserve slots "
+        "Find who holds the connections (by application_name), put a pooler in front, "
+        "reserve slots "
         "for the wallet (ALTER ROLE ... CONNECTION LIMIT for the others).",
     )  # fmt: skip
 
 
 def server_crash(f: Features) -> Finding | None:
-    """Crash and recovery lines in the log; without a log, a silence in the samples with all requests
-    failing as unreachable."""
+    """Crash and recovery lines in the log; without a log, a silence in the samples with all
+    requests failing as unreachable."""
     signs = f.fact("sign_crash")
     unreachable = reason_count(f, "database_unreachable|57P0[123]|08006|08001|08003")
     gap = f.fact("gap_s")
     silent = gap >= max(GAP_S, 10 * f.fact("pause_s"))
     if signs:
         confidence = 0.98
-    elif unreachable >= 5 and (silent or not f.has("samples")) and f.fact("errors_too_many") < 1:
+    elif (
+        unreachable >= 5
+        and f.fact("errors_too_many") < 1
+        and (
+            silent
+            or (not f.has("samples") and f.fact("unserved_buckets") * f.case.bucket_s >= GAP_S)
+        )
+    ):
         confidence = 0.85 if silent else 0.7
     else:
         return None
