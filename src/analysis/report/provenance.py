@@ -7,6 +7,7 @@ import hashlib
 import platform
 import subprocess
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -20,6 +21,7 @@ _PACKAGES = ("wallet-outage-lab", "duckdb", "pandas", "numpy", "plotly", "paperm
 _FACTS = ("incidents", "licenses", "services.yaml")
 
 
+@cache
 def source_version() -> str:
     """Return the git commit of the project, marked when files differ from it; or say there is none.
 
@@ -42,6 +44,7 @@ def _git(folder: str, *words: str) -> str:
     return done.stdout.strip()
 
 
+@cache
 def facts_sha256() -> str:
     """Return one SHA-256 over the incident corpus, the rules and the service list."""
     digest = hashlib.sha256()
