@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analysis.licenses.activity import Activity
 from analysis.licenses.collection import collection_part
@@ -68,10 +68,10 @@ def classify(
     kyc = {r: _code("kyc", r, day, rules) for r in regimes}
     details = [_detail(topic, r, day, rules) for r in regimes for topic in ("cash_out", "kyc")]
     details += [_detail("preservation", r, day, rules) for r in regimes]
+    en_open, ja_open = ("", "") if settled else (" (candidates: not settled)", "（未確定）")
     tree = said(
-        f"On {day}: {', '.join(regimes)}" + ("" if settled else " (candidates: not settled)"),
-        f"{day}：{'、'.join(_name_ja(r, rules) for r in regimes)}"
-        + ("" if settled else "（未確定）"),
+        f"On {day}: " + ", ".join(_name_en(r, rules) for r in regimes) + en_open,
+        f"{day}：" + "、".join(_name_ja(r, rules) for r in regimes) + ja_open,
         *(part.reason for part in parts),
         *(d for d in details if d),
     )
@@ -114,6 +114,11 @@ def _pass_through_part(activity: Activity, on: dt.date, rules: RuleBase) -> Part
     return Part(("none",), reason)
 
 
+def _name_en(regime: str, rules: RuleBase) -> str:
+    fixed = {"none": "none of these licenses", "unknown": "not settled"}
+    return fixed.get(regime) or f"{rules.regime(regime).name.en} ({regime})"
+
+
 def _name_ja(regime: str, rules: RuleBase) -> str:
     fixed = {"none": "いずれの規制にも当たらない", "unknown": "確定できない"}
     return fixed.get(regime) or rules.regime(regime).name.ja
@@ -130,7 +135,9 @@ def _code(topic: str, regime: str, on: dt.date, rules: RuleBase) -> str:
 def _detail(topic: str, regime: str, on: dt.date, rules: RuleBase) -> Reason | None:
     if regime in ("none", "unknown"):
         return None
-    return cell(topic, regime, on, rules).reason
+    reason = cell(topic, regime, on, rules).reason
+    label = next(t.label for t in rules.topics if t.id == topic)
+    return replace(reason, en=f"{label.en}: {reason.en}", ja=f"{label.ja}：{reason.ja}")
 
 
 def _together(answers: dict[str, str]) -> str:

@@ -40,7 +40,8 @@ class Reason:
     def lines(self, language: str = "en", depth: int = 0) -> list[str]:
         """Return the tree as indented lines in `en` or `ja`, articles and quotes under each."""
         indent = "  " * depth
-        layer = f"[{self.status}, {self.confidence}]" if self.status else ""
+        marks = ", ".join(filter(None, (self.status, self.confidence)))
+        layer = f"[{marks}]" if marks else ""
         found = [
             " ".join(filter(None, (indent + (self.ja if language == "ja" else self.en), layer)))
         ]
@@ -203,7 +204,8 @@ def period_reason(text: Bilingual, period: Period, *children: Reason) -> Reason:
 def gap_reason(label: Bilingual, gap: Gap) -> Reason:
     """Return a gap as a sentence: what is not known and why."""
     en, ja = f"{label.en}: {gap.reason.en}", f"{label.ja}：{gap.reason.ja}"
-    return Reason(en, ja, status="unknown")
+    # a license that did not exist yet is known not to exist; only what was not read is unknown
+    return Reason(en, ja, status="unknown" if gap.kind == "not_examined" else "")
 
 
 def clause_reason(clause: Clause, on: dt.date) -> tuple[bool, Reason]:

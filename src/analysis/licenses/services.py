@@ -247,7 +247,8 @@ def demerits(on: dt.date | str, rules: RuleBase | None = None) -> list[dict[str,
             if demerit.topic and demerit.regime:
                 regime = _successor(demerit.regime, day, rules)
                 said = cell(demerit.topic, regime, day, rules)
-                rule, articles = said.en, ", ".join(said.articles)
+                label = next(t.label.en for t in rules.topics if t.id == demerit.topic)
+                rule, articles = f"{label}: {said.en}", ", ".join(said.articles)
             found.append(
                 {
                     "service": service.name.en,
