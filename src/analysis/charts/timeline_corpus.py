@@ -1,4 +1,4 @@
-"""Figures of the whole corpus: how long, how much of the service, how soon customers were told."""
+"""Figures of the whole corpus: how long, and how much of the service."""
 
 from __future__ import annotations
 
@@ -94,42 +94,6 @@ def share_against_duration(corpus: pd.DataFrame) -> go.Figure:
     _minute_axis(figure)
     figure.update_yaxes(range=[-4, 108])
     figure.update_layout(hovermode="closest")
-    return figure
-
-
-def announcements(said: pd.DataFrame) -> go.Figure:
-    """Return when each thing was said after the start, one row an incident and statement.
-
-    Args:
-        said: incident_id, statement, offset_min, offset_min_low, offset_min_high.
-    """
-    figure = kit.new_figure(
-        "Minutes from the start until customers were told",
-        x_title="After the start (logarithmic)",
-        y_title="",
-        height_px=150 + 28 * max(1, len(said)),
-    )
-    rows = [f"{r.incident_id} · {r.statement}" for r in said.itertuples()]
-    middle = said["offset_min"].fillna((said["offset_min_low"] + said["offset_min_high"]) / 2)
-    figure.add_trace(
-        go.Scatter(
-            x=middle.tolist(),
-            y=rows,
-            mode="markers",
-            marker={"color": theme.BLUE, "size": 10},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": (said["offset_min_high"] - middle).tolist(),
-                "arrayminus": (middle - said["offset_min_low"]).tolist(),
-                "width": 4,
-            },
-            hovertemplate="%{y}<br>%{x:,.0f} min<extra></extra>",
-        )
-    )
-    figure.update_yaxes(type="category", categoryorder="array", categoryarray=rows[::-1])
-    _minute_axis(figure)
-    figure.update_layout(hovermode="closest", showlegend=False)
     return figure
 
 

@@ -113,8 +113,7 @@ def record_times(record: Timeline) -> pd.DataFrame:
                 {
                     "what": words,
                     "on_record": when_words(at, zone),
-                    "earliest": local(at.earliest, zone),
-                    "latest": local(at.latest, zone),
+                    "between": f"{local(at.earliest, zone)} and {local(at.latest, zone)}",
                     "used": position == 0,
                     "confidence": claim.confidence,
                     "sources": sources_words(record, claim),

@@ -37,7 +37,10 @@ def record(outage: Outage) -> None:
         display(tables.paragraph("No incident of the corpus is named: only the run is reported."))
         return
     frame = frames.record_times(outage.record)
-    labels = {"on_record": f"On record ({outage.zone})", "sources": "Sources"}
+    pairs = zip(frame["sources"], frame["remark"], strict=True)
+    remarked = [f"{cited}. {remark}" if remark else cited for cited, remark in pairs]
+    frame = frame.assign(sources=remarked).drop(columns=["remark"])
+    labels = {"on_record": f"On record ({outage.zone})", "sources": "Sources, and why one is used"}
     display(tables.table(frame, "record", formats={"used": "yes_no"}, labels=labels))
 
 
