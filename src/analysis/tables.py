@@ -14,7 +14,7 @@ from pandas.io.formats.style import Styler
 UNKNOWN = "–"
 JST = "Asia/Tokyo"
 _MS_US, _S_US, _MIN_US = 1_000, 1_000_000, 60_000_000
-_DATE = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?( [A-Z]{3,4})?")
+_DATE = re.compile(r"([a-z0-9]+-)*\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?)?( [A-Z]{3,4})?")
 _LONG_WORDS = 36
 Tone = Literal["neutral", "good", "warn", "bad"]
 

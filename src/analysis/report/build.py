@@ -161,13 +161,14 @@ def _document(page: Page, body: exporter.Body, failure: Failure | None) -> dict[
 
 def _facts(page: Page, document: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts = [("Incident", document["incident"])] if document["incident"] else []
-    for run in page.runs:
+    for run in page.runs[:1]:
         manifest = read_manifest(run)
         facts.append(
             ("Run", run.name if manifest.kind == "engine" else f"{run.name} ({manifest.kind})")
         )
         if manifest.design:
             facts.append(("Design", manifest.design))
+    facts += [("Beside", run.name) for run in page.runs[1:]]
     window = _window(document["window"])
     return [*facts, ("Window", window)] if window else facts
 

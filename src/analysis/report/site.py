@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import paths
-from analysis.report.parameters import checked, declared
+from analysis.report.parameters import Parameter, checked, declared
 from runlog.errors import BadData, UsageFault, did_you_mean
 from runlog.manifest import read_manifest
 
@@ -54,17 +54,18 @@ class _Entry:
     suffix: str = ""
 
 
+_S, _P, _H = f"@{SURGE}", f"@{PHASED}", f"@{HEALTHY}"
 # The site, in one place and in reading order.
 _SITE = (
     _Entry("00_dossier", CASE, {}),
     _Entry("01_outage_timeline", HAPPENED, {"incident": FIRST, "run": ""}, FIRST),
-    _Entry("01_outage_timeline", HAPPENED, {"incident": SURGE, "run": f"@{SURGE}"}, SURGE),
+    _Entry("01_outage_timeline", HAPPENED, {"incident": SURGE, "run": _S}, SURGE),
     _Entry("01_outage_timeline", HAPPENED, {"incident": THIRD, "run": ""}, THIRD),
     _Entry("02_remittance_licenses", LICENSE, {}),
-    _Entry("03_database_bottleneck", BOTTLENECK, {"run": f"@{SURGE}"}, SURGE),
-    _Entry("03_database_bottleneck", BOTTLENECK, {"run": f"@{PHASED}"}, PHASED),
-    _Entry("03_database_bottleneck", BOTTLENECK, {"run": f"@{HEALTHY}"}, HEALTHY),
-    _Entry("04_money_impact", MONEY, {"run": f"@{SURGE}"}, SURGE),
+    _Entry("03_database_bottleneck", BOTTLENECK, {"run": _S, "compare_run": _P}, SURGE),
+    _Entry("03_database_bottleneck", BOTTLENECK, {"run": _P, "compare_run": _S}, PHASED),
+    _Entry("03_database_bottleneck", BOTTLENECK, {"run": _H, "compare_run": ""}, HEALTHY),
+    _Entry("04_money_impact", MONEY, {"run": _S, "other_run": _P}, SURGE),
     _Entry("05_capacity_what_if", CAPACITY, {}),
 )
 # What a single run is reported with: notebook -> table without which it has nothing to say.
@@ -80,15 +81,11 @@ def site_pages(runs: Mapping[str, Path]) -> list[Page]:
     """Return the pages of the whole site on the given runs (name to directory)."""
     pages = []
     for entry in _SITE:
-        given: dict[str, str] = {}
-        used = []
-        for name, value in entry.parameters.items():
-            if value.startswith("@"):
-                used.append(runs[value[1:]])
-                given[name] = str(runs[value[1:]])
-            else:
-                given[name] = value
-        pages.append(_page(_notebook(entry.notebook), entry.group, given, used, entry.suffix))
+        given = {
+            name: str(runs[value[1:]]) if value.startswith("@") else value
+            for name, value in entry.parameters.items()
+        }
+        pages.append(_page(_notebook(entry.notebook), entry.group, given, entry.suffix))
     return pages
 
 
@@ -112,7 +109,7 @@ def incident_pages(shown: Sequence[Page] = ()) -> list[Page]:
     there = {page.parameters.get("incident") for page in shown}
     notebook = _notebook("01_outage_timeline")
     return [
-        _page(notebook, COMPARABLE, {"incident": name, "run": ""}, (), name)
+        _page(notebook, COMPARABLE, {"incident": name, "run": ""}, name)
         for name in incidents
         if name not in there
     ]
@@ -133,7 +130,7 @@ def run_pages(
         if name not in known:
             raise UsageFault("unknown parameter", name, did_you_mean(name, known))
     if not runs:
-        return [_page(book, _group(book), _fitting(book, given), (), "") for book in chosen]
+        return [_page(book, _group(book), _fitting(book, given), "") for book in chosen]
     return [page for run in runs for page in _pages_of(run, chosen, given)]
 
 
@@ -144,10 +141,12 @@ def _pages_of(run: Path, chosen: Sequence[Path], given: Mapping[str, str]) -> li
         takes = declared(book)
         if "run" not in takes:
             raise UsageFault("notebook does not take a run", book.stem, "leave the RUN out")
-        values = {"run": str(run), **_fitting(book, given)}
+        # the default of a run to compare with belongs to the default run, not to this one
+        values = dict.fromkeys(_run_parameters(takes), "") | _fitting(book, given)
+        values["run"] = str(run)
         if "incident" in takes:
             values.setdefault("incident", manifest.incident or "")
-        pages.append(_page(book, _group(book), values, (run,), run.name))
+        pages.append(_page(book, _group(book), values, run.name))
     return pages
 
 
@@ -165,22 +164,29 @@ def _group(notebook: Path) -> str:
     return _GROUP_OF.get(notebook.stem, OTHERS)
 
 
-def _page(
-    notebook: Path, group: str, given: Mapping[str, str], runs: Sequence[Path], suffix: str
-) -> Page:
-    """Check the parameters and name the page; the runs of the defaults count as read, too."""
-    parameters = checked(notebook, given)
-    read = list(runs)
-    if not read:
-        entry = declared(notebook).get("run")
-        name = parameters.get("run", entry.default if entry else "")
-        read = [paths.find_run(name)] if name else []
-        if "incident" in given and "run" not in given:
-            # a default run that replays another incident is not laid beside this one
-            read = [run for run in read if read_manifest(run).incident == given["incident"]]
-            parameters["run"] = str(name) if read else ""
+def _page(notebook: Path, group: str, given: Mapping[str, str], suffix: str) -> Page:
+    """Check the parameters, find the runs they name (those of the defaults, too), name the page."""
+    takes = declared(notebook)
+    values = checked(notebook, given)
+    if "incident" in values and "run" in takes and "run" not in values:
+        # a default run that replays another incident is not laid beside this one
+        usual = takes["run"].default
+        fits = usual and read_manifest(paths.find_run(usual)).incident == values["incident"]
+        values["run"] = usual if fits else ""
+    found = []
+    for name in sorted(_run_parameters(takes), key=lambda name: name != "run"):
+        chosen = values.get(name, takes[name].default)
+        if chosen:
+            found.append(paths.find_run(chosen))
+        if chosen and name in values:
+            values[name] = str(found[-1])
     slug = notebook.stem + (f"-{suffix}" if suffix else "")
-    return Page(slug, notebook, group, parameters, tuple(read))
+    return Page(slug, notebook, group, values, tuple(dict.fromkeys(found)))
+
+
+def _run_parameters(takes: Mapping[str, Parameter]) -> list[str]:
+    """Return the parameters that name a run: `run` itself, and those to compare with."""
+    return [name for name in takes if name == "run" or name.endswith("_run")]
 
 
 def _notebook(name: str) -> Path:
