@@ -31,7 +31,9 @@ def durations_by_cause(corpus: pd.DataFrame) -> go.Figure:
         y_title="",
         height_px=140 + 24 * max(1, len(known)),
     )
-    labels = {r.incident_id: f"{r.cause_group} · {r.incident_id}" for r in known.itertuples()}
+    groups = known["cause_group"].str.replace("_", " ")
+    named = zip(known["incident_id"], groups, strict=True)
+    labels = {incident: f"{group} · {incident}" for incident, group in named}
     for value, (words, colour, symbol) in _DATABASE_LOOKS.items():
         group = known[known["database"] == value]
         if group.empty:
@@ -73,7 +75,7 @@ def share_against_duration(corpus: pd.DataFrame) -> go.Figure:
     figure = kit.new_figure(
         "How much of the service, for how long",
         x_title="Duration (logarithmic)",
-        y_title="Functions affected, of those a source names (%)",
+        y_title="Functions affected (% of named)",
     )
     for value, (words, colour, symbol) in _DATABASE_LOOKS.items():
         group = known[known["database"] == value]

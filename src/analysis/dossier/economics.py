@@ -66,8 +66,8 @@ def labelled(given: Assumptions) -> pd.DataFrame:
         ("Employees", given.employees, "people", f"{FACT} at 25 (interview, 2018)"),
         ("Cost of an employee", given.cost_per_employee_jpy, "yen a year", ASSUMPTION),
     ]
-    frame = pd.DataFrame(rows, columns=["input", "value", "unit", "label"])
-    return frame.assign(value=[f"{v:,}" for v in frame["value"]])
+    shown = [(name, f"{value:,}", unit, label) for name, value, unit, label in rows]
+    return pd.DataFrame(shown, columns=["input", "value", "unit", "label"])
 
 
 def what_if(given: Assumptions, stopped_days: tuple[float, float]) -> pd.DataFrame:

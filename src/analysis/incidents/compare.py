@@ -99,6 +99,38 @@ def _longer(first: np.ndarray, second: np.ndarray) -> float:
     return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
 
 
+def profile(table: pd.DataFrame) -> pd.DataFrame:
+    """Return properties of outages with a database named as a cause beside those without.
+
+    One row a property: outages, told by the operator itself, with a duration, median, groups.
+    """
+    columns = {}
+    for name, value in (("database_named", "yes"), ("not_named", "no")):
+        group = table[table["database"] == value]
+        common = group["cause_group"].value_counts()
+        columns[name] = [
+            str(len(group)),
+            f"{int(group['official_source'].sum())} of {len(group)}",
+            f"{int(group['affected_min'].notna().sum())} of {len(group)}",
+            f"{group['affected_min'].median():,.0f} min",
+            ", ".join(f"{n.replace('_', ' ')} {c}" for n, c in common.head(3).items()),  # type: ignore[attr-defined]
+        ]
+    what = [
+        "Outages",
+        "Told by the operator itself",
+        "With a known duration",
+        "Median duration",
+        "Commonest groups of causes",
+    ]
+    return pd.DataFrame({"property": what, **columns})
+
+
+def operators_tell(table: pd.DataFrame) -> bool:
+    """True when database causes come from operators' own accounts more often than other causes."""
+    shares = table.groupby("database")["official_source"].mean()
+    return bool(shares.get("yes", 0.0) > shares.get("no", 0.0))
+
+
 def said(corpus: Corpus) -> pd.DataFrame:
     """Return one row an incident and kind of statement: the first time each thing was said.
 

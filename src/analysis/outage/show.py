@@ -23,7 +23,8 @@ def display(*shown: Any) -> None:
     from IPython.display import display as show
 
     for thing in shown:
-        show(thing)
+        if thing is not None:
+            show(thing)
 
 
 def summary(outage: Outage) -> None:
