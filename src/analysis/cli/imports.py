@@ -65,3 +65,28 @@ def postgres_log_command(
         click.echo(f"set aside in rejects.parquet: {rejected} lines ({reasons})")
     for note in done.notes:
         click.echo(f"note: {note}")
+
+
+@import_command.command("requests")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--mapping",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="TOML or YAML: which column of the file means what (see docs/imports.md).",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Run directory.")
+def requests_command(file: Path, mapping: Path, out: Path) -> None:
+    """Import a request log (CSV, Parquet) or OTLP JSON traces.
+
+    DIR may hold an import of server logs already: the requests are put beside them.
+    """
+    from analysis.importers.requests import import_requests
+
+    done = import_requests(file, mapping, out)
+    click.echo(f"{done.folder}: {done.requests} requests, {done.spans} spans")
+    if done.rejects:
+        reasons = ", ".join(f"{count} x {reason}" for reason, count in done.rejects.items())
+        click.echo(f"set aside in rejects.parquet: {sum(done.rejects.values())} rows ({reasons})")
+    for note in done.notes:
+        click.echo(f"note: {note}")

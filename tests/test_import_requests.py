@@ -1,0 +1,191 @@
+"""Request logs and traces by a mapping file, alone and beside server logs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from log_case import LOGS, summary_of, table
+
+from analysis.importers.postgres import Options, import_postgres_logs
+from analysis.importers.requests import import_requests
+from runlog.errors import BadData, UsageFault
+from runlog.writer import connect
+
+MAPPING = """
+[columns]
+request_id = "id"
+scheduled_at = "ts"
+outcome = "status"
+amount_jpy = "amount"
+wallet_id = "wallet"
+reason = "why"
+
+[constants]
+operation = "card_payment"
+
+[values.outcome]
+"200" = "approved"
+"402" = "declined"
+"504" = "timed_out"
+
+[time]
+zone = "Asia/Tokyo"
+
+[durations]
+finished_at = { from = "scheduled_at", column = "took_ms", unit = "ms" }
+"""
+ROWS = """id,ts,status,amount,wallet,why,took_ms
+a,2018-10-09 18:00:00.250,200,1200,7,,12.5
+b,2018-10-09T09:00:01Z,402,,7,no funds,3
+c,2018-10-09 18:00:02+09:00,504,500,8,timeout,5000
+d,2018-10-09 18:00:03,418,500,8,,1
+e,yesterday,200,500,8,,1
+f,2018-10-09 18:00:04,200,12.5x,8,,1
+a,2018-10-09 18:00:05,200,1,1,,1
+"""
+
+
+def files(folder: Path, rows: str = ROWS, mapping: str = MAPPING) -> tuple[Path, Path]:
+    (folder / "requests.csv").write_text(rows)
+    (folder / "mapping.toml").write_text(mapping)
+    return folder / "requests.csv", folder / "mapping.toml"
+
+
+def test_a_mapped_csv_becomes_requests_and_rejects(tmp_path: Path) -> None:
+    done = import_requests(*files(tmp_path), tmp_path / "run")
+    assert done.requests == 3
+    assert done.rejects == {
+        "unknown outcome": 1,
+        "scheduled_at is missing or cannot be read": 1,
+        "amount_jpy cannot be read": 1,
+        "duplicate of another request": 1,
+    }
+    rows = table(tmp_path / "run", "requests").set_index("request_id")
+    assert list(rows["outcome"]) == ["approved", "declined", "timed_out"]
+    assert str(rows["scheduled_at"]["a"]) == "2018-10-09 09:00:00.250000+00:00"
+    assert str(rows["scheduled_at"]["b"]) == "2018-10-09 09:00:01+00:00"
+    assert str(rows["scheduled_at"]["c"]) == "2018-10-09 09:00:02+00:00"
+    assert str(rows["finished_at"]["a"]) == "2018-10-09 09:00:00.262500+00:00"
+    assert rows["amount_jpy"]["a"] == 1200
+    assert rows["amount_jpy"].isna()["b"]
+    assert list(table(tmp_path / "run", "rejects")["line"]) == [4, 5, 6, 7]
+
+
+def test_parquet_with_typed_columns_is_read(tmp_path: Path) -> None:
+    path = str(tmp_path / "r.parquet")
+    connect().execute(
+        "COPY (SELECT 5 AS id, TIMESTAMPTZ '2026-01-01 00:00:00+00' AS ts, 200 AS status, "
+        f"700 AS amount, 1 AS wallet, '' AS why, 2.0 AS took_ms) TO '{path}'"
+    )
+    _, mapping = files(tmp_path)
+    assert import_requests(Path(path), mapping, tmp_path / "run").requests == 1
+    row = table(tmp_path / "run", "requests").iloc[0]
+    assert str(row["finished_at"]) == "2026-01-01 00:00:00.002000+00:00"
+
+
+def test_epoch_times_are_read_to_the_microsecond(tmp_path: Path) -> None:
+    mapping = MAPPING.replace('zone = "Asia/Tokyo"', 'format = "epoch_ms"')
+    rows = ROWS.splitlines()[0] + "\nz,1539075600250.125,200,1,1,,1\n"
+    import_requests(*files(tmp_path, rows, mapping), tmp_path / "run")
+    row = table(tmp_path / "run", "requests").iloc[0]
+    assert str(row["scheduled_at"]) == "2018-10-09 09:00:00.250125+00:00"
+
+
+def test_stamps_without_zone_are_not_guessed(tmp_path: Path) -> None:
+    mapping = MAPPING.replace('zone = "Asia/Tokyo"', "")
+    done = import_requests(*files(tmp_path, mapping=mapping), tmp_path / "run")
+    assert done.requests == 2  # those that carry an offset
+
+
+def test_requests_join_an_import_of_server_logs_and_back(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    import_postgres_logs([LOGS / "pg15.csv"], run, Options())
+    import_requests(*files(tmp_path), run)
+    assert summary_of(run)["rows"] == {"pg_log": 172, "requests": 3}
+    done = import_postgres_logs([LOGS / "pg18.csv"], run, Options())
+    assert done.records == 172 + 205
+    assert summary_of(run)["rows"] == {"pg_log": 377, "requests": 3}
+    assert import_requests(*files(tmp_path), run).requests == 3
+
+
+def span(name: str, start: int, end: int, parent: str = "", **more: Any) -> dict[str, Any]:
+    attributes = [
+        {"key": k.replace("__", "."), "value": {"stringValue": v}}
+        for k, v in more.pop("attributes", {}).items()
+    ]
+    return {
+        "traceId": more.pop("trace", "t1"), "spanId": name, "parentSpanId": parent, "name": name,
+        "startTimeUnixNano": str(start), "endTimeUnixNano": str(end), "attributes": attributes,
+        **more,
+    }  # fmt: skip
+
+
+def test_otlp_traces_become_requests_and_stages(tmp_path: Path) -> None:
+    at = 1_760_000_000_000_000_000
+    spans = [
+        span("pay", at, at + 90_000_000, attributes={"wallet__id": "7", "operation": "pay"}),
+        span("UPDATE wallet", at + 1_000, at + 2_001_000, "pay", attributes={"db__system": "pg"}),
+        span("COMMIT", at + 3_000_000, at + 9_000_000, "pay", attributes={"db__system": "pg"}),
+        span("authorize", at, at + 80_000_000, "pay", kind=3, attributes={"http__url": "x"}),
+        span("wait for pool", at, at + 500_000, "pay"),
+        span("unknown inner step", at, at + 500_000, "pay"),
+        span("pay", at, at + 1, trace="t2", status={"code": 2}, attributes={"operation": "pay"}),
+    ]
+    document = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
+    (tmp_path / "traces.json").write_text(json.dumps(document, indent=1))
+    mapping = tmp_path / "m.toml"
+    mapping.write_text(
+        '[columns]\nwallet_id = "wallet.id"\noperation = "operation"\n'
+        '[values.operation]\npay = "card_payment"\n[spans]\n"^wait for pool$" = "pool_wait"\n'
+    )
+    done = import_requests(tmp_path / "traces.json", mapping, tmp_path / "run")
+    assert (done.requests, done.spans, done.rejects) == (2, 4, {})
+    requests = table(tmp_path / "run", "requests")
+    assert list(requests["outcome"]) == ["approved", "failed"]
+    assert list(requests["reason"].fillna("")) == ["", "error"]
+    assert requests["wallet_id"][0] == 7
+    stages = table(tmp_path / "run", "spans").set_index("span")["duration_us"].to_dict()
+    assert stages == {
+        "statement": 2000, "commit": 6000, "gateway_call": 80_000, "pool_wait": 500,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (("amount_jpy =", "amout_jpy ="), "did you mean 'amount_jpy'"),
+        (('"approved"', '"aproved"'), "did you mean 'approved'"),
+        (('"amount"', '"betrag"'), "no such column in the request log"),
+        (('outcome = "status"', ""), "leaves out · outcome"),
+        (("[time]", "[times]"), "wrong mapping file"),
+        (("[columns]", "[columns"), "broken mapping file"),
+        (('unit = "ms"', 'unit = "min"'), "wrong mapping file"),
+        (('"card_payment"', '"card"'), "operation has no such value"),
+    ],
+)
+def test_a_wrong_mapping_is_told_in_one_line(
+    change: tuple[str, str], fault: str, tmp_path: Path
+) -> None:
+    paths = files(tmp_path, mapping=MAPPING.replace(*change))
+    with pytest.raises(BadData, match=fault.replace("(", "\\(")) as told:
+        import_requests(*paths, tmp_path / "run")
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_files_are_usage_faults(tmp_path: Path) -> None:
+    requests, mapping = files(tmp_path)
+    with pytest.raises(UsageFault, match="no such request log"):
+        import_requests(tmp_path / "none.csv", mapping, tmp_path / "run")
+    with pytest.raises(UsageFault, match="no such mapping file"):
+        import_requests(requests, tmp_path / "none.toml", tmp_path / "run")
+
+
+def test_damaged_csv_lines_are_set_aside(tmp_path: Path) -> None:
+    rows = [*ROWS.splitlines()[:3], "x,y", 'q,"2018', ROWS.splitlines()[3]]
+    done = import_requests(*files(tmp_path, "\n".join(rows) + "\n"), tmp_path / "run")
+    assert done.requests >= 2
+    assert done.rejects["damaged CSV line"] >= 1
