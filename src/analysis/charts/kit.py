@@ -47,9 +47,10 @@ def new_figure(
     """Return an empty figure in the house template; axis titles carry their unit in brackets."""
     theme.install()
     figure = go.Figure(layout={"template": theme.template()})
-    figure.update_layout(title_text=title, height=height_px or theme.HEIGHTS_PX[size])
+    height = height_px or theme.HEIGHTS_PX[size]
+    figure.update_layout(title_text=title, height=height)
     figure.update_xaxes(title_text=x_title)
-    figure.update_yaxes(title_text=y_title)
+    figure.update_yaxes(title_text=_wrapped(y_title, height - 130))
     return figure
 
 
