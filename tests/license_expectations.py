@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from analysis.licenses import activity_from, classify, compare
+from analysis.licenses import (
+    activity_from,
+    assets_sufficient,
+    classify,
+    compare,
+    notification_required,
+)
 from analysis.licenses.model import Gap, RuleBase
 from analysis.licenses.permissions import Facts, kyc_required, permitted
 from analysis.licenses.preservation import deposit, preserve
@@ -439,6 +445,52 @@ def threshold_expectations() -> list[Expectation]:
         6_660_000,
         6_660_000,
         Fraction(66_600_009, 10),
+    )
+    own = "PSA art. 5(1); PSA-Order art. 6"
+    three(
+        "notification of an own-type issuer",
+        own,
+        lambda n: lambda r: notification_required(n, "2018-09-30", rules=r).verdict,
+        10_000_000,
+        "no",
+        "no",
+        "yes",
+    )
+    for area, article, least in (
+        ("general", "PSA-Order art. 5(1)(iii); PSA art. 10(1)(ii)(a)", 100_000_000),
+        ("one_municipality", "PSA-Order art. 5(1)(i)", 10_000_000),
+    ):
+        three(
+            f"net assets, {area}",
+            article,
+            lambda n, a=area: (
+                lambda r: assets_sufficient("prepaid_third_party", now, n, area=a, rules=r).verdict
+            ),
+            least,
+            "no",
+            "yes",
+            "yes",
+        )
+    three(
+        "capital of a bank",
+        "Bank-Order art. 3; Bank art. 5(1)",
+        lambda n: lambda r: assets_sufficient("bank", now, n, rules=r).verdict,
+        2_000_000_000,
+        "no",
+        "yes",
+        "yes",
+    )
+    found.append(
+        _e(
+            "net assets, local non-profit",
+            "PSA-Order art. 5(1)(ii)",
+            lambda r: (
+                assets_sufficient(
+                    "prepaid_third_party", now, 0, area="local_nonprofit", rules=r
+                ).verdict
+            ),
+            "yes",
+        )
     )
     return found
 

@@ -11,6 +11,7 @@ import pytest
 from analysis.licenses import (
     Facts,
     activity_from,
+    assets_sufficient,
     classify,
     classify_service,
     compare,
@@ -26,6 +27,7 @@ from analysis.licenses import (
     rule_base,
 )
 from analysis.licenses.explanation import explain
+from analysis.licenses.reasons import value_at
 from runlog.errors import BadData, LabError, UsageFault
 
 NOW = "2026-08-12"
@@ -35,6 +37,26 @@ CASES = law.case_expectations() + law.threshold_expectations()
 @pytest.mark.parametrize("case", CASES, ids=[c.name for c in CASES])
 def test_worked_case(case):
     assert case.ask(rule_base()) == case.want
+
+
+THRESHOLDS = [row for row in law.rows(law.PARAMETERS) if row[2] != "none"]
+BELOW_AT_ABOVE = {
+    "超える": (False, False, True),
+    "以上": (False, True, True),
+    "下回つてはならない": (False, True, True),
+    "未満": (True, False, False),
+    **dict.fromkeys(("以下", "超えない", "以内", "期間内"), (True, True, False)),
+}
+
+
+@pytest.mark.parametrize("row", THRESHOLDS, ids=[row[0] for row in THRESHOLDS])
+def test_every_threshold_below_at_and_above(row):
+    name, _, word, start, end, value = row
+    step = Fraction(1, 10_000) if "/" in value else 1
+    for on in (start, end):
+        found = value_at(rule_base(), name, law.day(on))
+        amounts = (Fraction(value) - step, Fraction(value), Fraction(value) + step)
+        assert tuple(found.test(a) for a in amounts) == BELOW_AT_ABOVE[word]
 
 
 def test_kyash_of_2018_is_third_party_prepaid_without_cash_out_or_identification():
@@ -174,6 +196,31 @@ def test_refunds_of_prepaid_value(facts, verdict):
     assert "PSA art. 20(5)" in answer.articles()
 
 
+def test_rules_of_passage_are_told_while_they_run():
+    large = law.wallet(transfer_each_jpy=100_001, transfer_month_jpy=300_000)
+    assert classify(large, "2025-05-31").transitions == ("high_value_grace_years",)
+    assert classify(large, "2025-06-01").transitions == ()
+    border = {"collects": True, "payee": "business", "cross_border": True}
+    agent = activity_from({**border, "cross_border_excepted": False})
+    assert classify(agent, "2026-05-31").transitions == ()
+    running = classify(agent, "2026-11-30")
+    assert "cross_border_grace_months" in running.transitions
+    assert any("transition" in line for line in running.reason.lines())
+
+
+def test_assets_of_a_license_that_did_not_exist_or_is_not_known():
+    assert assets_sufficient("prepaid_high_value", "2018-11-03", 1).verdict == "not_in_force"
+    assert assets_sufficient("bank", "2018-11-03", 2 * 10**9).verdict == "unknown"
+    assert assets_sufficient("prepaid_own", NOW, 0).verdict == "yes"
+
+
+def test_large_amounts_stay_exact_to_the_half_yen():
+    answer = deposit(999_999_999_999_999, "2018-09-30")
+    assert answer.value == Fraction(999_999_999_999_999, 2)
+    assert "¥499,999,999,999,999.5" in answer.reason.en
+    assert "499,999,999,999,999.5円" in answer.reason.ja
+
+
 def test_type_1_may_not_hold_idle_money_and_may_for_two_months_under_a_full_contract():
     assert permitted("hold_balance", "funds_transfer_1", NOW, 1).verdict == "no"
     contract = Facts(full_contract=True, months=2)
@@ -262,6 +309,8 @@ def test_wrong_features_are_refused_in_one_line(features, words):
         (lambda: explain("nothing at all", NOW), "nothing of this name"),
         (lambda: deposit(1, "2018-09-30", extra_base_dates=True), "not known for this day"),
         (lambda: Facts(because="whim"), "unknown reason"),
+        (lambda: deposit(10**15 + 1, NOW), "more than all yen"),
+        (lambda: assets_sufficient("prepaid_third_party", NOW, 1, area="moon"), "no such area"),
     ],
 )
 def test_bad_questions_are_told_in_one_line(call, words):

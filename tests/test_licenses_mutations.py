@@ -83,9 +83,7 @@ def test_mutated_numbers_and_words_fail_an_answer_not_only_the_table(content):
     """A number that no answer uses would be decoration."""
     answers = law.threshold_expectations() + law.case_expectations()
     unused = {
-        # said in the comparison, and by the table above; no answer computes with them
-        "prepaid_net_assets_one_municipality_jpy",
-        "prepaid_net_assets_local_nonprofit_jpy",
+        # said in the comparison and the explanation; no answer computes with them
         "bank_capital_lowest_order_jpy",
         "penalty_type1_unapproved_years",
         "penalty_type1_unapproved_jpy",

@@ -79,7 +79,25 @@ def _classify(
     lang: str,
     as_json: bool,
 ) -> None:
-    """Say which license an activity needs on a day, or none, or that it is not certain."""
+    """Say which license an activity needs on a day, or none, or that it is not certain.
+
+    FILE is YAML or JSON, one `name: value` a feature. What is left out stays unknown. Amounts are
+    whole yen, or `none` for no limit.
+
+    \b
+    prepaid value   holds_value usable_at(issuer|others) expires_after_months exempt_kind
+                    transferable reloadable account_ceiling_jpy transfer_each_jpy
+                    transfer_month_jpy code_each_jpy code_month_jpy
+                    brand_recorded_month_jpy brand_spent_month_jpy
+    money transfer  remits pays_out max_transfer_jpy max_user_debt_jpy
+    collecting      collects payee(consumer|business) claim(split_bill|loan|goods)
+                    debt_discharged_on_receipt cross_border cross_border_excepted
+    others          takes_deposits reads_accounts passes_through
+
+    \b
+    walletlab licenses classify --service kyash --on 2018-11-03
+    walletlab licenses classify --features remits=true,max_transfer_jpy=50000 --on 2021-05-01
+    """
     from analysis.licenses.activity import activity_from, features_from_text
     from analysis.licenses.classification import classify
     from analysis.licenses.services import classify_service
@@ -108,6 +126,7 @@ def _classify(
                 "regimes": result.regimes,
                 "certain": result.certain,
                 "open_questions": result.open_questions,
+                "transitions": result.transitions,
                 "cash_out": result.cash_out,
                 "kyc": result.kyc,
                 "cash_out_by_regime": result.cash_out_by_regime,
@@ -266,9 +285,8 @@ def _footer() -> dict[str, Any]:
 
 def _echo_footer(what: str) -> None:
     rules = rule_base()
-    click.echo(
-        f"\n{what}. {rules.disclaimer.en} {rules.disclaimer.ja} Text of the law as of {rules.text_date}."
-    )
+    disclaimer = f"{rules.disclaimer.en} {rules.disclaimer.ja}"
+    click.echo(f"\n{what}. {disclaimer} Text of the law as of {rules.text_date}.")
 
 
 def _echo_tree(reason: Reason, language: str) -> None:

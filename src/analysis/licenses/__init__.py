@@ -14,6 +14,7 @@ from analysis.licenses.classification import Classification, classify
 from analysis.licenses.comparison import Comparison, compare
 from analysis.licenses.corpus import rule_base
 from analysis.licenses.duties import Obligations, obligations, outage_duties
+from analysis.licenses.entry import assets_sufficient, notification_required
 from analysis.licenses.limits import engine_limits
 from analysis.licenses.permissions import Facts, kyc_required, permitted
 from analysis.licenses.preservation import deposit, preservation_required, preserve
@@ -30,6 +31,7 @@ __all__ = [
     "Obligations",
     "Reason",
     "activity_from",
+    "assets_sufficient",
     "classify",
     "classify_service",
     "compare",
@@ -37,6 +39,7 @@ __all__ = [
     "deposit",
     "engine_limits",
     "kyc_required",
+    "notification_required",
     "obligations",
     "outage_duties",
     "permitted",

@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from analysis.licenses.activity import Activity
 from analysis.licenses.collection import collection_part
 from analysis.licenses.comparison import cell
-from analysis.licenses.model import RuleBase
+from analysis.licenses.model import Bilingual, RuleBase, Transition
 from analysis.licenses.parts import Part
 from analysis.licenses.prepaid import prepaid_part
 from analysis.licenses.reasons import (
     Reason,
     a_day,
     clause_reason,
+    period_reason,
     rules_or_default,
     said,
 )
@@ -36,6 +37,7 @@ class Classification:
         certain: whether every part is settled; else `open_questions` say what is missing.
         cash_out, kyc: `yes`, `no`, `unknown` or `not_applicable`; with several regimes `yes` means
             that a part of the service has it, see `cash_out_by_regime`, `kyc_by_regime`.
+        transitions: ids of the rules of passage running on the day for those already in business.
         reason: the tree.
     """
 
@@ -47,6 +49,7 @@ class Classification:
     cash_out_by_regime: dict[str, str]
     kyc_by_regime: dict[str, str]
     open_questions: tuple[str, ...]
+    transitions: tuple[str, ...]
     reason: Reason
 
 
@@ -68,12 +71,14 @@ def classify(
     kyc = {r: _code("kyc", r, day, rules) for r in regimes}
     details = [_detail(topic, r, day, rules) for r in regimes for topic in ("cash_out", "kyc")]
     details += [_detail("preservation", r, day, rules) for r in regimes]
+    passing = _passing(activity, regimes, day, rules)
     en_open, ja_open = ("", "") if settled else (" (candidates: not settled)", "（未確定）")
     tree = said(
         f"On {day}: " + ", ".join(_name_en(r, rules) for r in regimes) + en_open,
         f"{day}：" + "、".join(_name_ja(r, rules) for r in regimes) + ja_open,
         *(part.reason for part in parts),
         *(d for d in details if d),
+        *(_passing_reason(t) for t in passing),
     )
     return Classification(
         day,
@@ -84,8 +89,35 @@ def classify(
         cash_out,
         kyc,
         questions,
+        tuple(t.id for t in passing),
         tree,
     )
+
+
+def _passing(
+    activity: Activity, regimes: list[str], on: dt.date, rules: RuleBase
+) -> list[Transition]:
+    """Rules of passage of the day for those who were in business when the law changed."""
+    wanted = []
+    if "prepaid_high_value" in regimes:
+        wanted.append("high_value")
+    if "prepaid_third_party" in regimes:
+        wanted += ["phased_deposit", "registration_grace"]
+    if activity.collects and activity.cross_border:
+        wanted.append("cross_border")
+    known = [t for a in rules.amendments for t in a.transitions if t.covers(on)]
+    return [t for t in known if wanted and t.id.startswith(tuple(wanted))]
+
+
+def _passing_reason(transition: Transition) -> Reason:
+    until = f" (to {transition.valid_to})" if transition.valid_to else ""
+    unit = "" if transition.unit == "ratio" else f" {transition.unit}"
+    rule = transition.rule
+    text = Bilingual(
+        en=f"transition{until}: {rule.en}: {transition.value}{unit}",
+        ja=f"経過措置：{rule.ja}：{transition.value}{unit}",
+    )
+    return period_reason(text, transition)
 
 
 def _deposit_part(activity: Activity, on: dt.date, rules: RuleBase) -> Part | None:

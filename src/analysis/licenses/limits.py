@@ -19,8 +19,10 @@ _CAPS = {
 _BALANCES = {"funds_transfer_3": "user_debt_cap_type3_jpy"}
 
 
-def engine_limits(regime: str, on: dt.date | str, rules: RuleBase | None = None) -> dict[str, Any]:
-    """Return the limits of a regime on a day as plain data (JSON can hold it).
+def engine_limits(
+    regime: str, on: dt.date | str | None = None, rules: RuleBase | None = None
+) -> dict[str, Any]:
+    """Return the limits of a regime on a day (default: the text date) as plain data for JSON.
 
     Keys: `regime`, `on`, `max_transfer_jpy` and `max_balance_jpy` (whole yen, None: the law sets
     none), `cash_out` and `kyc` (True, False, None unknown), `articles` (key to articles),
@@ -28,7 +30,7 @@ def engine_limits(regime: str, on: dt.date | str, rules: RuleBase | None = None)
     exist on the day.
     """
     rules = rules_or_default(rules)
-    day = a_day(on, rules)
+    day = a_day(on if on is not None else rules.text_date, rules)
     if not exists(rules.regime(regime), day):
         todo = "known on this day: " + ", ".join(r.id for r in rules.regimes if exists(r, day))
         raise UsageFault(f"{regime} did not exist on this day", day, todo)

@@ -25,7 +25,7 @@ from analysis.licenses.reasons import (
     said,
     value_at,
 )
-from analysis.licenses.words import plain_number, yen_exact
+from analysis.licenses.words import exact, plain_number, yen_exact
 from runlog.errors import BadData, UsageFault
 
 FUNDS_TYPES = ("funds_transfer_1", "funds_transfer_2", "funds_transfer_3")
@@ -56,7 +56,7 @@ def deposit(
     rules = rules_or_default(rules)
     day = a_day(on, rules)
     balance = an_amount(unused_balance_jpy, "the unused balance")
-    base, dates_reason = _base_date(day, extra_base_dates, rules)
+    base, dates_reason = base_date(day, extra=extra_base_dates, rules=rules)
     if base < rules.covered_from:
         en = "no base date under the Act yet: the first was 2010-09-30 (earlier law not examined)"
         reason = said(en, "法施行後の基準日未到来（旧法は未確認）", dates_reason)
@@ -75,7 +75,7 @@ def deposit(
     routes = "by deposit, guarantee contract (PSA 15) or trust (PSA 16)"
     tree = said(
         f"at least {yen_exact(required)} must be preserved, {routes}",
-        f"{float(required):,.10g}円以上を供託・保全契約・信託により保全",
+        f"{exact(required)}円以上を供託・保全契約・信託により保全",
         *steps,
         share.reason(),
     )
@@ -133,7 +133,7 @@ def preserve(
         extra["rounding"] = "the text does not round; the whole-yen amount is the next above"
     tree = said(
         f"at least {yen_exact(required)} must be preserved ({which})",
-        f"{float(required):,.10g}円以上を保全",
+        f"{exact(required)}円以上を保全",
         *steps,
     )
     return Answer("yes", tree, required, extra=extra)
@@ -166,7 +166,11 @@ def as_number(answer: Answer) -> int | float | None:
     return None if answer.value is None else plain_number(answer.value)
 
 
-def _base_date(day: dt.date, extra: bool, rules: RuleBase) -> tuple[dt.date, Reason]:
+def base_date(day: dt.date, *, extra: bool = False, rules: RuleBase) -> tuple[dt.date, Reason]:
+    """Return the last base date on or before a day, with its reason.
+
+    Before 2010-09-30 that is a day before the Act: the caller must look.
+    """
     names = ["prepaid_base_dates"] + (["prepaid_extra_base_dates"] if extra else [])
     month_days: list[str] = []
     reasons = []

@@ -24,6 +24,8 @@ from analysis.licenses.model import (
 from analysis.licenses.words import WORDS, amount_en, amount_ja, article_en, holds, yen_exact
 from runlog.errors import BadData
 
+AMOUNT_MAX_JPY = 10**15
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -179,6 +181,8 @@ def an_amount(amount: int, name: str) -> int:
         raise BadData(f"{name} is no whole number of yen", amount, "give whole yen")
     if amount < 0:
         raise BadData(f"{name} is negative", amount, "give whole yen, zero or more")
+    if amount > AMOUNT_MAX_JPY:
+        raise BadData(f"{name} is more than all yen there are", amount, "check the number")
     return amount
 
 

@@ -77,7 +77,7 @@ def amount_ja(value: Number | tuple[str, ...], unit: str) -> str:
     if isinstance(value, tuple):
         return "・".join(f"{int(v[:2])}月{int(v[3:])}日" for v in value)
     if unit == "JPY":
-        return f"{value:,}円"
+        return f"{exact(value)}円"
     if unit == "ratio":
         return "2分の1" if value == Fraction(1, 2) else f"{float(value * 100):g}％"
     return f"{value}{_UNITS_JA.get(unit, unit)}"
@@ -89,9 +89,18 @@ def yen_exact(value: Number) -> str:
     >>> yen_exact(Fraction(10_000_001, 2))
     '¥5,000,000.5'
     """
-    if Fraction(value).denominator == 1:
-        return f"¥{int(value):,}"
-    return f"¥{float(value):,.10f}".rstrip("0")
+    return f"¥{exact(value)}"
+
+
+def exact(value: Number) -> str:
+    """Return a number of yen in full, as many decimals as it has (never more than eight).
+
+    >>> exact(Fraction(10**15) + Fraction(1, 2)), exact(155_500_000)
+    ('1,000,000,000,000,000.5', '155,500,000')
+    """
+    whole, rest = divmod(Fraction(value), 1)
+    decimals = f"{int(rest * 10**8):08d}".rstrip("0")
+    return f"{whole:,}" + (f".{decimals}" if decimals else "")
 
 
 def plain_number(value: Number) -> int | float:

@@ -16,6 +16,7 @@ from analysis.licenses import (
     classify,
     classify_service,
     deposit,
+    notification_required,
     permitted,
     preserve,
     rule_base,
@@ -68,6 +69,8 @@ def _short(found: Answer | Classification) -> str:
     if found.value is not None and not isinstance(found.value, bool):
         number = as_number(found)
         return "nothing to preserve" if number == 0 else f"preserve {yen_exact(found.value)}"
+    if "base_date" in found.extra:
+        return {"yes": "must notify", "no": "need not notify"}.get(found.verdict, found.verdict)
     return {"yes": "allowed", "no": "not allowed"}.get(found.verdict, found.verdict)
 
 
@@ -103,6 +106,10 @@ CASES = (
     Case("One yen more", _deposit(10_000_001)),
     Case("Third-party prepaid with a balance of ¥1: the license", _classify(_WALLET, "2018-11-03")),
     Case("… and the deposit", _deposit(1)),
+    Case(
+        "Own-type prepaid with a balance of ¥9,900,000: must it notify?",
+        lambda rules: notification_required(9_900_000, "2018-09-30", rules=rules),
+    ),
     Case("Funds transfer, undelivered ¥5,000,000, one type", _preserve(5_000_000)),
     Case("… ¥9,523,809, the last amount at the floor", _preserve(9_523_809)),
     Case("… one yen more", _preserve(9_523_810)),
