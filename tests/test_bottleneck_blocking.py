@@ -112,7 +112,7 @@ def test_active_sessions_are_parted_by_what_they_wait_for(tmp_path: Path) -> Non
 def test_a_run_without_any_evidence_is_refused_with_what_to_do(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", events=[
         {"at": at(0), "kind": "load", "label": "x", "important": True}])  # fmt: skip
-    with pytest.raises(BadData, match="nothing to diagnose.*import logs"):
+    with pytest.raises(BadData, match=r"nothing to diagnose.*import logs"):
         open_case(folder)
 
 

@@ -81,7 +81,8 @@ def statement_time(statements: pd.DataFrame) -> go.Figure:
         return not_recorded(figure, "no statement was seen")
     top = statements.head(10)
     labels = [
-        f"{number}. {_shortened(text)}" for number, text in enumerate(top["statement"], start=1)
+        kit.escape(f"{number}. {_shortened(text)}")
+        for number, text in enumerate(top["statement"], start=1)
     ]
     shares = [f"{share:.0%}" for share in top["db_time_share"]]
     kit.add_bars(figure, labels, top["db_time_s"], "DB time", text=shares)

@@ -3,7 +3,7 @@
 SELECT
     hash(coalesce(statement, CAST(query_id AS VARCHAR), kind)) AS fingerprint,
     any_value(query_id) AS query_id,
-    substr(min(statement), 1, 2000) AS statement
+    substr(any_value(statement), 1, 2000) AS statement
 FROM log_durations
 WHERE kind <> 'plan'
 GROUP BY 1
