@@ -1,0 +1,122 @@
+"""`walletlab summary` and `walletlab validate`, as a user calls them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from log_case import LOGS, import_text, record, summary_of
+from run_maker import attempt, write_run
+
+from analysis.cli import run_cli
+
+LOG_KEYS = {
+    "records", "rejected", "durations", "lock_waits", "deadlocks", "errors", "checkpoints",
+    "temp_files", "autovacuums", "connections",
+}  # fmt: skip
+
+
+def test_summary_of_an_import_has_the_documented_keys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = str(tmp_path / "run")
+    assert run_cli(["import", "postgres-log", str(LOGS / "pg18.csv"), "--out", run]) == 0
+    capsys.readouterr()
+    assert run_cli(["summary", run, "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary.keys() >= LOG_KEYS | {"rows"}
+    assert summary["rows"] == {"pg_log": 205}
+    statistics = {"count", "sum_us", "p50_us", "p95_us", "p99_us", "max_us"}
+    assert summary["durations"].keys() >= statistics | {"statements", "binds"}
+    assert summary["durations"]["statements"].keys() == statistics
+    assert summary["durations"]["binds"].keys() == statistics
+    assert summary["lock_waits"].keys() == {
+        "started", "acquired", "ended_in_deadlock", "ended_otherwise", "wait_us_sum",
+    }  # fmt: skip
+    assert summary["errors"]["40P01"] == 1
+
+
+def test_percentiles_are_nearest_rank_to_the_microsecond(tmp_path: Path) -> None:
+    text = "".join(
+        record(n, f"duration: {n * 37 % 1000}.{n:03d} ms  statement: select 1")
+        for n in range(1, 251)
+    )
+    import_text(tmp_path, text)
+    values = sorted((n * 37 % 1000) * 1000 + n for n in range(1, 251))
+    told = summary_of(tmp_path / "run")["durations"]["statements"]
+    assert (told["p50_us"], told["p95_us"], told["p99_us"]) == (
+        values[124], values[237], values[247],
+    )  # fmt: skip
+    assert (told["count"], told["sum_us"], told["max_us"]) == (250, sum(values), values[-1])
+
+
+def test_binds_and_parses_are_told_apart_from_statements(tmp_path: Path) -> None:
+    steps = ("parse s1: select $1", "bind s1: select $1", "execute s1: select $1")
+    text = "".join(
+        record(n, f"duration: {n}.000 ms  {step}", detail="parameters: $1 = 'x'")
+        for n, step in enumerate([*steps, "statement: select 2", ""], 1)
+    )
+    import_text(tmp_path, text)
+    durations = summary_of(tmp_path / "run")["durations"]
+    assert durations["count"] == 5
+    assert durations["parses"]["sum_us"] == 1000
+    assert durations["binds"]["sum_us"] == 2000
+    assert (durations["statements"]["count"], durations["statements"]["sum_us"]) == (3, 12000)
+
+
+def test_a_log_without_durations_has_no_percentiles(tmp_path: Path) -> None:
+    import_text(tmp_path, record(1, "checkpoint starting: time"))
+    durations = summary_of(tmp_path / "run")["durations"]
+    assert (durations["count"], durations["p99_us"]) == (0, None)
+
+
+def test_summary_of_a_run_without_server_log_claims_nothing_of_it(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [attempt(1, 0, 0.1), attempt(2, 1, 0.1)])
+    summary = summary_of(run)
+    assert summary["rows"]["requests"] == 2
+    assert not summary.keys() & LOG_KEYS
+
+
+def test_summary_prints_text_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = write_run(tmp_path / "run", [attempt(1, 0, 0.1)])
+    assert run_cli(["summary", str(run)]) == 0
+    assert "requests: 1" in capsys.readouterr().out
+
+
+def test_validate_tells_a_damaged_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import_text(tmp_path, record(1, "ready"))
+    run = str(tmp_path / "run")
+    assert run_cli(["validate", run]) == 0
+    with (tmp_path / "run" / "pg_log.parquet").open("ab") as file:
+        file.write(b"x")
+    assert run_cli(["validate", run]) == 1
+    assert "sha256 differs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["summary", "no-such-run"], 2, "no such run"),
+        (["import", "postgres-log", "none.csv", "--out", "x"], 2, "no such log file"),
+        (["import", "postgres-log", "a", "--out", "x", "--format", "cvs"], 2, "--format"),
+        (["import", "postgres-log", "a", "--out", "none/x", "--append"], 2, "nothing to append"),
+        (["import", "requests", "none.csv", "--out", "x"], 2, "--mapping"),
+        (["watch", "--out", "x", "--dsn", "host=/nonexistent"], 3, "cannot connect"),
+        (["watch", "--out", "x", "--dsn", "host=/nonexistent", "--for", "soon"], 2, "10min"),
+    ],
+)
+def test_wrong_calls_are_told_in_one_line(
+    arguments: list[str],
+    code: int,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_cli(arguments) == code
+    error = capsys.readouterr().err.strip()
+    assert told in error
+    assert "\n" not in error
+    assert not list(tmp_path.iterdir())
