@@ -13,7 +13,7 @@ from typing import Literal
 Purpose = Literal["factor", "scalability", "validation"]
 
 SEED = 20181103
-SETTLE_S = 2.0  # between two windows: what is left of the last one ends or gives up
+SETTLE_S = 1.7  # between two windows: what is left of the last one ends or gives up
 WARM_UP_S = 0.8
 CLIENT_TIMEOUT_MS = 1_500
 GOOD_MS = 1_000  # an approved answer within this, from the intended arrival, is goodput
@@ -35,13 +35,13 @@ class Experiment:
     max_waiting: int = 0
     auto_charge: bool = True
     server_cores: int = 2
-    measured_s: float = 2.6
+    measured_s: float = 2.4
 
 
 LOCKED = Experiment("locked", "factor", "base", "lock_across_call", 60)
-PHASED = Experiment("phased", "factor", "base", "phased", 260)
+PHASED = Experiment("phased", "factor", "base", "phased", 180)
 CONNECTIONS = (1, 2, 4, 8, 16, 32)
-VALIDATION_LOADS = {"lock_across_call": (6, 10, 14, 18), "phased": (15, 30, 60, 90)}
+VALIDATION_LOADS = {"lock_across_call": (8, 11, 14, 17), "phased": (20, 35, 50, 65)}
 
 
 def factor_experiments() -> list[Experiment]:
@@ -70,7 +70,7 @@ def scalability_experiments() -> list[Experiment]:
     that of N connections at work.
     """
     steps = []
-    for design, offered in (("lock_across_call", 90), ("phased", 320)):
+    for design, offered in (("lock_across_call", 80), ("phased", 280)):
         base = replace(
             LOCKED,
             purpose="scalability",
@@ -98,7 +98,7 @@ def validation_experiments() -> list[Experiment]:
                 factor="offered_per_s",
                 design=design,
                 offered_per_s=rate,
-                measured_s=4.0,
+                measured_s=6.0 if rate == min(rates) else 4.0,
             )
             for rate in rates
         ]

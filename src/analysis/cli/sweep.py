@@ -92,6 +92,8 @@ def _measure(
         for order, session in enumerate(plan.interleaved(experiments, repetitions)):
             bench.watch(session)
             folder = bench.run(session.text)
+            if folder is None:
+                continue
             rows, times = measure_session(folder, session, order)
             collected.add(results=rows, service_times=times)
             shutil.rmtree(folder)
@@ -106,6 +108,7 @@ def _measure(
         "study_repetitions": again if studies else 0,
         "experiments": [e.name for e in experiments],
         "studies": list(studies),
+        "runs_lost": len(bench.lost),
         "cpu_count": bench.cpu_count,
         "postgres": {k: settings[k] for k in ("server_version", "fsync", "synchronous_commit")},
         "seed": plan.SEED,
@@ -126,6 +129,8 @@ def _study(bench: _Bench, study: str, repetitions: int, collected: _Collected) -
             variants = counterfactual.metastability_variants()
         for variant in variants if repetition % 2 == 0 else reversed(variants):
             folder = bench.run(variant.text, seed_more=repetition)
+            if folder is None:
+                continue
             row, seconds = measure_study(folder, study, variant.name, repetition)
             collected.add(outcomes=row, timelines=seconds)
             shutil.rmtree(folder)
@@ -156,6 +161,7 @@ class _Bench:
         self._folder = folder
         self._postmaster = psutil.Process(server.pid)
         self._number = 0
+        self.lost: list[str] = []
         self._cores_by_label: dict[str, int] = {}
         self.cpu_count = psutil.cpu_count() or 1
         self._all = list(range(self.cpu_count))
@@ -185,8 +191,11 @@ class _Bench:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.cpu_affinity(self._all[:count])
 
-    def run(self, text: str, *, seed_more: int = 0) -> Path:
-        """Run a scenario text; return its run directory."""
+    def run(self, text: str, *, seed_more: int = 0) -> Path | None:
+        """Run a scenario text; return its run directory, or None when the run was lost.
+
+        A sweep is long: one run that cannot be made is told, counted in the manifest and left out.
+        """
         from reference_engine.run import run_scenario
         from reference_engine.scenario import load_scenario
 
@@ -197,4 +206,9 @@ class _Bench:
         if seed_more:
             scenario = load_scenario(str(file), seed=scenario.seed + seed_more)
         out = self._folder / f"run-{self._number}"
-        return run_scenario(scenario, out, dsn=self._server.dsn, echo=self._heard)
+        try:
+            return run_scenario(scenario, out, dsn=self._server.dsn, echo=self._heard)
+        except EnvironmentFault as fault:
+            self.lost.append(str(fault))
+            click.echo(f"run lost: {fault}", err=True)
+            return None
