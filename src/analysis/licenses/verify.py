@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.licenses.corpus import citations
-from analysis.licenses.model import Citation, RuleBase
+from analysis.licenses.model import Citation, Parameter, RuleBase, ValuePeriod
 from analysis.licenses.reasons import rules_or_default
 from analysis.licenses.words import amount_ja
 from runlog.errors import BadData, UsageFault
@@ -187,27 +187,35 @@ def _numbers(found: Verification, rules: RuleBase, texts: dict[str, LawText]) ->
     """Compare amounts and comparison words where a citation says that it shows them."""
     for parameter in rules.parameters:
         for period in parameter.periods:
-            amounts = _written(period.value, parameter.unit)
+            shown = {kind for c in period.citations for kind in c.shows}
+            if "amount" not in shown:
+                why = "its amount is in no text compared, see its sources"
+                found = _left_out(found, f"{parameter.id}: {why}")
             for c in period.citations:
-                body = texts[c.law].find(c.article) if c.law in texts else None
-                quote = normalised(c.quote or "")
-                if body is None:
-                    continue
-                if "amount" in c.shows:
-                    found = replace(found, amounts_checked=found.amounts_checked + 1)
-                    if not all(any(_stands(w, quote) for w in ways) for ways in amounts):
-                        wrong = Difference(
-                            parameter.id, c.law, c.article, "amount not in quote", str(period.value)
-                        )
-                        found = _with(found, wrong)
-                if "word" in c.shows:
-                    found = replace(found, words_checked=found.words_checked + 1)
-                    if period.word not in quote:
-                        wrong = Difference(
-                            parameter.id, c.law, c.article, "word not in quote", period.word
-                        )
-                        found = _with(found, wrong)
+                if c.law in texts and texts[c.law].find(c.article) is not None:
+                    found = _number(found, parameter, period, c)
     return found
+
+
+def _number(
+    found: Verification, parameter: Parameter, period: ValuePeriod, citation: Citation
+) -> Verification:
+    quote = normalised(citation.quote or "")
+    place = (parameter.id, citation.law, citation.article)
+    if "amount" in citation.shows:
+        found = replace(found, amounts_checked=found.amounts_checked + 1)
+        amounts = _written(period.value, parameter.unit)
+        if not all(any(_stands(w, quote) for w in ways) for ways in amounts):
+            found = _with(found, Difference(*place, "amount not in quote", str(period.value)))
+    if "word" in citation.shows:
+        found = replace(found, words_checked=found.words_checked + 1)
+        if period.word not in quote:
+            found = _with(found, Difference(*place, "word not in quote", period.word))
+    return found
+
+
+def _left_out(found: Verification, what: str) -> Verification:
+    return replace(found, not_checked=(*found.not_checked, what))
 
 
 def _stands(amount: str, quote: str) -> bool:

@@ -285,7 +285,7 @@ def _others(case: LicenseCase) -> str:
         said.append(f"money could be taken out of {_list(groups['yes'])}")
     if groups["no"]:
         said.append(f"not out of {_list(groups['no'])}")
-    return f"By their licenses, {', '.join(said)} on the same day." if said else ""
+    return f"By the rules for what they did, {', '.join(said)} on the same day." if said else ""
 
 
 def _since(case: LicenseCase) -> str:
