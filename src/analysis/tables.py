@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
-from pandas.io.formats.style import Styler
 
 UNKNOWN = "–"
 JST = "Asia/Tokyo"
@@ -25,6 +24,9 @@ class Html:
     def __init__(self, markup: str, text: str) -> None:
         self.markup = markup
         self.text = text
+
+    def to_html(self) -> str:
+        return self.markup
 
     def _repr_html_(self) -> str:
         return self.markup
@@ -152,7 +154,7 @@ def table(
     formats: Mapping[str, str | Callable[[Any], str]] | None = None,
     labels: Mapping[str, str] | None = None,
     caption: str = "",
-) -> Styler:
+) -> Html:
     """Return a frame as a small table: every cell, header and caption escaped, no index.
 
     Args:
@@ -184,7 +186,9 @@ def table(
         if header in numeric:
             classes[header] = "wl-number"
     styler = styler.set_td_classes(classes) if len(shown) else styler
-    return styler.set_caption(html.escape(caption)) if caption else styler
+    styler = styler.set_caption(html.escape(caption)) if caption else styler
+    # not the Styler itself: its text form is an address, which no two runs share
+    return Html(styler.to_html(), shown.to_string(index=False))
 
 
 def _header(words: str) -> str:
@@ -268,7 +272,7 @@ class Finding:
     confidence: str = ""
 
 
-def findings(items: Sequence[Finding], key: str = "findings") -> Styler:
+def findings(items: Sequence[Finding], key: str = "findings") -> Html:
     """Return the findings table: finding, evidence, basis, confidence."""
     frame = pd.DataFrame(
         [(f.finding, f.evidence, f.basis, f.confidence or None) for f in items],

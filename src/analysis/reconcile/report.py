@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from pandas.io.formats.style import Styler
 
 from analysis import tables
 from analysis.charts import kit
@@ -136,7 +135,7 @@ def by_finding(report: MoneyReport) -> pd.DataFrame:
     ]
 
 
-def finding_table(report: MoneyReport) -> Styler:
+def finding_table(report: MoneyReport) -> tables.Html:
     """Return the table of findings for the reader."""
     money = ["asked_jpy", "card_due_jpy", "balance_due_jpy", "shortfall_jpy"]
     labels = {
@@ -150,7 +149,7 @@ def finding_table(report: MoneyReport) -> Styler:
     )
 
 
-def refund_table(report: MoneyReport, first: int = 15) -> Styler:
+def refund_table(report: MoneyReport, first: int = 15) -> tables.Html:
     """Return the largest refunds due; the caption tells how many there are in all."""
     frame = report.result.refunds_due.copy()
     size = (frame["card_part_jpy"] + frame["balance_part_jpy"]).sort_values(
