@@ -498,7 +498,12 @@ def threshold_expectations() -> list[Expectation]:
 def case_expectations() -> list[Expectation]:
     """The worked cases, and single answers that no threshold gives."""
     now = "2026-08-12"
-    agent = {"collects": True, "payee": "consumer", "claim": "split_bill", "cross_border": False}
+    collector = {
+        "collects": True,
+        "payee": "consumer",
+        "claim": "split_bill",
+        "cross_border": False,
+    }
     border = {"collects": True, "payee": "business", "cross_border": True}
     border["cross_border_excepted"] = False
     cap = {"max_transfer_jpy": 100_000}
@@ -600,13 +605,13 @@ def case_expectations() -> list[Expectation]:
         _e(
             "split bill before",
             "FT-Ord art. 1-2(ii); PSA art. 2-2(i)",
-            _regimes({**agent, **cap}, BEFORE_TYPES),
+            _regimes({**collector, **cap}, BEFORE_TYPES),
             ("collection_agency",),
         ),
         _e(
             "split bill after",
             "FT-Ord art. 1-2(ii); PSA art. 2-2(i)",
-            _regimes({**agent, **cap, "max_user_debt_jpy": 0}, TYPES),
+            _regimes({**collector, **cap, "max_user_debt_jpy": 0}, TYPES),
             ("funds_transfer_2",),
         ),
         _e(

@@ -201,9 +201,9 @@ def test_rules_of_passage_are_told_while_they_run():
     assert classify(large, "2025-05-31").transitions == ("high_value_grace_years",)
     assert classify(large, "2025-06-01").transitions == ()
     border = {"collects": True, "payee": "business", "cross_border": True}
-    agent = activity_from({**border, "cross_border_excepted": False})
-    assert classify(agent, "2026-05-31").transitions == ()
-    running = classify(agent, "2026-11-30")
+    collector = activity_from({**border, "cross_border_excepted": False})
+    assert classify(collector, "2026-05-31").transitions == ()
+    running = classify(collector, "2026-11-30")
     assert "cross_border_grace_months" in running.transitions
     assert any("transition" in line for line in running.reason.lines())
 
@@ -245,10 +245,10 @@ def test_value_that_users_cash_out_freely_is_not_classified_by_a_guess():
 
 
 def test_collecting_for_a_consumer_with_the_debt_discharged_is_open():
-    agent = {"collects": True, "payee": "consumer", "claim": "goods", "cross_border": False}
-    answer = classify(activity_from({**agent, "debt_discharged_on_receipt": True}), NOW)
+    collector = {"collects": True, "payee": "consumer", "claim": "goods", "cross_border": False}
+    answer = classify(activity_from({**collector, "debt_discharged_on_receipt": True}), NOW)
     assert answer.regimes == ("unknown",)
-    settled = classify(activity_from({**agent, "debt_discharged_on_receipt": False}), NOW)
+    settled = classify(activity_from({**collector, "debt_discharged_on_receipt": False}), NOW)
     assert "unknown" not in settled.regimes
 
 

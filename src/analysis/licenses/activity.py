@@ -37,7 +37,7 @@ class Activity:
         collects: receives payments on behalf of payees.
         payee: `consumer` or `business`.
         claim: what the payee is owed for: `split_bill`, `loan` or `goods`.
-        debt_discharged_on_receipt: the payer is free once the agent has the money.
+        debt_discharged_on_receipt: the payer is free once the collector has the money.
         cross_border, cross_border_excepted: across the border; excepted by FT-Ord 1-3.
     Others:
         takes_deposits: deposits together with lending.

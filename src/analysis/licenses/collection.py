@@ -76,7 +76,7 @@ def _consumer(activity: Activity, on: dt.date, rules: RuleBase, clause: Reason) 
             (),
         )
     question = (
-        "FT-Ord 1-2(iii) (escrow, part in the contract, sub-agents) is not among the features"
+        "FT-Ord 1-2(iii) (escrow, part in the contract, sub-collectors) is not among the features"
     )
     return None, said("a consumer payee", "受取人が個人", clause, split, undischarged), (question,)
 

@@ -27,7 +27,7 @@ from analysis.licenses.preservation import as_number
 from analysis.licenses.words import yen_exact
 
 NOW = "2026-08-12"
-_AGENT = {"collects": True, "payee": "consumer", "claim": "split_bill", "cross_border": False}
+_COLLECTOR = {"collects": True, "payee": "consumer", "claim": "split_bill", "cross_border": False}
 _BORDER = {
     "collects": True,
     "payee": "business",
@@ -138,10 +138,10 @@ CASES = (
     ),
     Case("Prepaid refunds of exactly 20 % of the last half-year's issue", _refund(200, 1_000)),
     Case("… of one yen more", _refund(201, 1_000)),
-    Case("Split-bill agent on 2021-04-30", _classify(_AGENT, "2021-04-30")),
-    Case("… on 2021-05-01, transfer limit not known", _classify(_AGENT, "2021-05-01")),
+    Case("Split-bill collector on 2021-04-30", _classify(_COLLECTOR, "2021-04-30")),
+    Case("… on 2021-05-01, transfer limit not known", _classify(_COLLECTOR, "2021-05-01")),
     Case(
-        "Cross-border agent for businesses on 2026-05-31",
+        "Cross-border collector for businesses on 2026-05-31",
         _classify({**_BORDER, "max_transfer_jpy": 1_000_000}, "2026-05-31"),
     ),
     Case(
