@@ -21,7 +21,7 @@ from typing import Any
 
 from runlog.errors import EnvironmentFault
 
-READY_TIMEOUT_S = 20.0
+READY_TIMEOUT_S = 60.0
 Command = dict[str, Any]
 Handler = Callable[[Command], Awaitable[dict[str, Any]]]
 
@@ -51,7 +51,7 @@ class ChildProcess:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> dict[str, Any]:
-        """Start the process and return what it said when it was ready. Blocks at most 20 s."""
+        """Start the process and return what it said when it was ready. Blocks at most 60 s."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -90,8 +90,10 @@ class Front:
         do = message["do"]
         if do == "start":
             self.run_start_us = int(message["at_us"])
-            self.playing = asyncio.create_task(self.play(int(message["from_us"])))
-            self.counting = asyncio.create_task(self.count_pool())
+            until_us = message.get("until_us")
+            self.playing = asyncio.create_task(self.play(int(message["from_us"]), until_us))
+            if self.counting is None:
+                self.counting = asyncio.create_task(self.count_pool())
         elif do == "flags":
             await self.set_flags(message["set"])
         elif do == "drained":
@@ -108,11 +110,13 @@ class Front:
         self.client.timeout_s = self.flags.gateway_timeout_ms / 1000
         await self.store.apply(self.flags)
 
-    async def play(self, from_us: int) -> None:
-        """Start every arrival of this front at its time; those before `from_us` are not ours."""
+    async def play(self, from_us: int, until_us: int | None = None) -> None:
+        """Start each arrival of this front at its time, from `from_us` on, before `until_us`."""
         for arrival in self.arrivals:
             if arrival.offset_us < from_us:
                 continue
+            if until_us is not None and arrival.offset_us >= until_us:
+                return
             due = self.run_start_us + arrival.offset_us
             while (early := due - self.clock.now_us()) > 0:
                 await asyncio.sleep(early / 1e6)
