@@ -97,10 +97,10 @@ def _whole(source: str, all_incidents: bool, out: Path | None, single_file: bool
     pages = site_pages(runs)
     if all_incidents:
         pages += incident_pages(pages)
-    how = "measured live for this report" if live else "recorded runs of the reference wallet"
+    how = "were made live for this report" if live else "are those of the recorded runs"
     subtitle = (
         "What happened, what the license required, why it can happen, and where the bottleneck is. "
-        f"Public facts carry their sources; measurements come from {how}."
+        f"Public facts carry their sources; the measurements {how}."
     )
     return _build(unique(pages), out or paths.reports(), subtitle, single_file)
 
