@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from analysis.cli.output import echo_json
+from analysis.licenses.classification import Classification
 from analysis.licenses.corpus import rule_base
 from analysis.licenses.reasons import Answer, Reason
 from runlog.errors import BadData, UsageFault, did_you_mean
@@ -98,55 +99,51 @@ def _classify(
     walletlab licenses classify --service kyash --on 2018-11-03
     walletlab licenses classify --features remits=true,max_transfer_jpy=50000 --on 2021-05-01
     """
-    from analysis.licenses.activity import activity_from, features_from_text
-    from analysis.licenses.classification import classify
     from analysis.licenses.services import classify_service
 
     if sum(given is not None for given in (file, features, service)) != 1:
         todo = "give one of FILE, --features, --service"
         raise UsageFault("one description of the activity is needed", "", todo)
-    extra: dict[str, Any] = {}
-    if service is not None:
+    if service is None:
+        result, about = _classified(file, features, on), {}
+    else:
         found = classify_service(service, _day(on))
         result = found.classification
-        extra = {
+        about = {
             "service": found.service.id,
             "state": found.state,
             "documented_licenses": list(found.documented),
             "notes": list(found.notes),
         }
-    else:
-        plain = _features_file(file) if file else features_from_text(features or "")
-        result = classify(activity_from(plain), _day(on))
     if as_json:
-        echo_json(
-            {
-                **extra,
-                "on": result.on,
-                "regimes": result.regimes,
-                "certain": result.certain,
-                "open_questions": result.open_questions,
-                "transitions": result.transitions,
-                "cash_out": result.cash_out,
-                "kyc": result.kyc,
-                "cash_out_by_regime": result.cash_out_by_regime,
-                "kyc_by_regime": result.kyc_by_regime,
-                "reasons": result.reason.flat(),
-                "tree": result.reason.tree(),
-                **_footer(),
-            }
-        )
+        names = ("regimes", "certain", "open_questions", "transitions", "cash_out", "kyc")
+        names += ("cash_out_by_regime", "kyc_by_regime")
+        answers = {name: getattr(result, name) for name in names}
+        reasons = {"reasons": result.reason.flat(), "tree": result.reason.tree()}
+        echo_json({**about, "on": result.on, **answers, **reasons, **_footer()})
         return
-    if extra:
-        held = ", ".join(extra["documented_licenses"]) or "none"
-        click.echo(f"{extra['service']} ({extra['state']}); licenses on record: {held}")
-        for note in extra["notes"]:
+    _echo_classified(result, about, lang)
+
+
+def _classified(file: Path | None, features: str | None, on: str | None) -> Classification:
+    from analysis.licenses.activity import activity_from, features_from_text
+    from analysis.licenses.classification import classify
+
+    plain = _features_file(file) if file else features_from_text(features or "")
+    return classify(activity_from(plain), _day(on))
+
+
+def _echo_classified(result: Classification, about: dict[str, Any], language: str) -> None:
+    if about:
+        held = ", ".join(about["documented_licenses"]) or "none"
+        click.echo(f"{about['service']} ({about['state']}); licenses on record: {held}")
+        for note in about["notes"]:
             click.echo(f"note: {note}")
     click.echo(f"regimes: {', '.join(result.regimes)}")
     click.echo(f"cash-out: {result.cash_out}   identification of users: {result.kyc}")
     for question in result.open_questions:
         click.echo(f"open: {question}")
-    _echo_tree(result.reason, lang)
+    _echo_tree(result.reason, language)
 
 
 @licenses_command.command("deposit")
