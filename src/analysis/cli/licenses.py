@@ -116,9 +116,7 @@ def _classify(
             "notes": list(found.notes),
         }
     if as_json:
-        names = ("regimes", "certain", "open_questions", "transitions", "cash_out", "kyc")
-        names += ("cash_out_by_regime", "kyc_by_regime")
-        answers = {name: getattr(result, name) for name in names}
+        answers = {name: getattr(result, name) for name in _ANSWERS}
         reasons = {"reasons": result.reason.flat(), "tree": result.reason.tree()}
         echo_json({**about, "on": result.on, **answers, **reasons, **_footer()})
         return
@@ -268,6 +266,18 @@ def _verify(folder: Path, as_json: bool) -> int:
             click.echo(f"not compared: {left_out}")
         _echo_footer("verified against the texts given")
     return 1 if result.differences else 0
+
+
+_ANSWERS = (
+    "regimes",
+    "certain",
+    "open_questions",
+    "transitions",
+    "cash_out",
+    "kyc",
+    "cash_out_by_regime",
+    "kyc_by_regime",
+)
 
 
 def _day(on: str | None) -> str:
