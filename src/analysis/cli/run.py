@@ -112,13 +112,13 @@ def limits_of(regime: str, on: dt.date | None) -> dict[str, dict[str, int]] | No
     """Return the engine's limits in yen for a licence on a day; None when there are none.
 
     A cap on one transfer binds transfers between wallets; a cap on what a user may hold binds
-    whatever brings money into a wallet.
+    whatever brings money into a wallet. Without a day the rules' own text date is meant.
     """
     if not regime:
         return None
     from analysis.licenses.limits import engine_limits
 
-    found = engine_limits(regime, on or dt.datetime.now(dt.UTC).date())
+    found = engine_limits(regime, on)
     limits: dict[str, dict[str, int]] = {}
     if found["max_transfer_jpy"] is not None:
         limits.setdefault("p2p_transfer", {})["per_transfer"] = found["max_transfer_jpy"]
