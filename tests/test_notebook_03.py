@@ -1,4 +1,4 @@
-"""Facts of notebook 03: short cells, no code that belongs elsewhere, and what it says of each run."""
+"""Facts of notebook 03: short cells, no code that belongs elsewhere, what it says of each run."""
 
 from __future__ import annotations
 

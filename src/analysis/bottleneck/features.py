@@ -160,8 +160,16 @@ def _sample_facts(
         "cpu_root_share": _root_share(roots, "root_wait", "on cpu"),
         "gap_s": gap["gap_us"] / 1e6 if pd.notna(gap["gap_us"]) else None,
         "pause_s": gap["median_us"] / 1e6 if pd.notna(gap["median_us"]) else None,
+        **_behind(case, window),
         **_leading_statement(case, window, frame),
     }  # fmt: skip
+
+
+def _behind(case: Case, window: Window) -> dict[str, float]:
+    """Share of waiting (0..1) for, or behind a waiter for, an advisory lock and a table."""
+    found = _query(case, "duckdb/bottleneck_fact_behind", window)
+    shares = dict(zip(found["kind"], found["behind_share"], strict=True))
+    return {f"behind_{kind}": float(shares.get(kind, 0.0)) for kind in ("advisory", "relation")}
 
 
 def _root_share(roots: pd.DataFrame, column: str, pattern: str) -> float:
@@ -251,6 +259,9 @@ def _request_facts(case: Case, window: Window, frame: pd.DataFrame) -> dict[str,
         for column in ("calls", "p50_us", "p90_us", "max_us"):
             value = sides.get(side, {}).get(column)
             facts[f"gateway_{column}_{side}"] = float(value) if value is not None else None
+    slow = _query(case, "bottleneck_fact_slow_calls", window).iloc[0]
+    facts["gateway_slow_calls"] = int(slow["slow_calls"])
+    facts["gateway_slow_share"] = float(slow["slow_share"]) if pd.notna(slow["slow_share"]) else 0.0
     held = _query(case, "duckdb/bottleneck_fact_held_calls", window).iloc[0]
     facts["held_calls"], facts["gateway_calls"] = int(held["inside"]), int(held["calls"])
     facts["held_call_us"] = int(held["holding_us"])

@@ -72,7 +72,7 @@ MEASURES: dict[str, Measure] = {
     "idle_tx_age_s": Measure("samples", "s", 1.0, "level", 1, "longest idle in transaction"),
     "connections": _sessions("connections to the server", 1, 3.0),
     "ticks": Measure("samples", "samples", 2.0, "level", -1, "activity samples taken"),
-    "seq_tup_read": _count("samples", "rows read by sequential scans", 1, 1000.0),
+    "seq_tup_read": _count("samples", "rows read by sequential scans", 1, 20_000.0),
     "wal_fpi": _count("samples", "full page images", 0, 50.0),
     "dead_tuples": Measure("samples", "rows", 2000.0, "level", 0, "dead rows"),
     "arrivals": _count("requests", "new requests", 1),

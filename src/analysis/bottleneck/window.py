@@ -115,11 +115,13 @@ def _segments(deviation: pd.DataFrame, buckets: int) -> list[tuple[int, int]]:
         else:
             segments.append([bucket, bucket])
     long_enough = [(a, b) for a, b in segments if b - a + 1 >= MIN_BUCKETS]
-    return [_widened(_bucket_scores(deviation), a, b) for a, b in long_enough]
+    return [_widened(deviation, a, b) for a, b in long_enough]
 
 
-def _widened(scores: Values, first: int, last: int) -> tuple[int, int]:
-    """Extend a stretch over neighbours that are still out of the ordinary, though less so."""
+def _widened(deviation: pd.DataFrame, first: int, last: int) -> tuple[int, int]:
+    """Extend a stretch over neighbours where what made it odd is still odd, though less so."""
+    odd = deviation.iloc[first : last + 1].max() >= ODD_SPREADS
+    scores = _bucket_scores(deviation.loc[:, odd])
     while first > 0 and scores[first - 1] >= EDGE_SPREADS:
         first -= 1
     while last < scores.size - 1 and scores[last + 1] >= EDGE_SPREADS:

@@ -86,20 +86,29 @@ def diagnose(
     features = extract(case, frame, found)
     findings = rank.findings(features)
     if not found.found:
-        findings = [f for f in findings if _absolute(f)]
+        findings = [f for f in findings if _absolute(f, features)]
     findings = findings + clear.no_problems(features, findings)
     return Diagnosis(case, frame, found, features, findings, clear.cannot_tell(features))
 
 
-def _absolute(finding: Finding) -> bool:
-    """True for what needs no comparison: facts of the log, and half of all time lost
-    to one wait.
+def _absolute(finding: Finding, features: Features) -> bool:
+    """True for what needs no comparison: facts of the log, and a server full of waiting sessions.
+
+    A small part of a second spent on rows or on the log is how any busy database works; it is a
+    problem by itself when far more sessions stand there than processors could serve.
     """
     facts = {"server_crash", "connection_limit", "deadlock", "serialization_failure"}
-    compared = {"access_surge", "missing_index", "plan_flip", "gateway_slow", "pool_exhaustion"}
-    if finding.cause in compared:
-        return False
-    return finding.cause in facts or (finding.impact_pct >= 50 and finding.confidence >= 0.7)
+    compared = {
+        "access_surge", "missing_index", "plan_flip", "gateway_slow", "pool_exhaustion",
+        "long_transaction",
+    }  # fmt: skip
+    if finding.cause in compared or finding.cause in facts:
+        return finding.cause in facts
+    known = [features.during(name) for name in ("aas", "log_aas")]
+    sessions = max((v for v in known if v == v), default=0.0)
+    crowded = sessions * finding.impact_pct / 100 >= 2 * (features.case.manifest.cpu_count or 2)
+    crowded = crowded or finding.impact_of == "request_time"
+    return crowded and finding.impact_pct >= 50 and finding.confidence >= 0.7
 
 
 def headline(diagnosis: Diagnosis) -> str:

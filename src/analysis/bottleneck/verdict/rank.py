@@ -48,7 +48,7 @@ EXPLAINS: dict[str, frozenset[str]] = {
     "ddl_lock_queue": frozenset({
         "hot_row", "lock_across_call", "long_transaction", "pool_exhaustion", "retry_storm",
     }),
-    "advisory_lock": frozenset({"hot_row", "pool_exhaustion", "retry_storm"}),
+    "advisory_lock": frozenset({"hot_row", "lock_across_call", "pool_exhaustion", "retry_storm"}),
     "long_transaction": _QUEUES | {"hot_row"},
     "lock_across_call": _FAILS | {"hot_row", "long_transaction", "missing_index", "plan_flip"},
     "hot_row": _FAILS,

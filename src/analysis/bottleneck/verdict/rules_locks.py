@@ -25,9 +25,14 @@ CALL_IDLE_MS = 10.0
 # holder's time. Where a third of the logged row waits are of that kind, holders keep the row for
 # deadlock_timeout and longer again and again.
 LONG_HOLDS_SHARE, LONG_HOLDS_LEAST = 0.3, 5
+# Sessions that hold rows and wait for another kind of lock pass the wait on: this share of all
+# waiting makes that lock the cause.
+BEHIND_SHARE = 0.2
 # A transaction older than this did not come from a request that somebody waits for: clients of a
 # payment give up after seconds.
-LONG_TRANSACTION_S = 8.0
+LONG_TRANSACTION_S = 5.0
+# A forgotten transaction is alone of its age; where many are old, they wait for something.
+STANDS_ALONE = 2.0
 
 
 def row_waiters(f: Features) -> float:
@@ -193,7 +198,8 @@ def advisory_lock(f: Features) -> Finding | None:
     are spread.
     """
     waiters = f.rise("aas_advisory") if f.has("samples") else logged_waiters(f, "advisory")
-    if not _waits_matter(f, waiters):
+    behind = f.fact("behind_advisory")
+    if not _waits_matter(f, waiters) and not (waiters >= LEAST_WAITERS and behind >= BEHIND_SHARE):
         return None
     return Finding(
         "advisory_lock", "problem",
@@ -212,7 +218,8 @@ def ddl_lock_queue(f: Features) -> Finding | None:
     """Waits for whole tables: ordinary statements never wait for each other there, so a strong lock
     (AccessExclusive) is held or, more often, itself waiting at the head of the queue."""
     waiters = f.rise("aas_relation") if f.has("samples") else logged_waiters(f, "relation")
-    if not _waits_matter(f, waiters):
+    passed_on = waiters >= LEAST_WAITERS and f.fact("behind_relation") >= BEHIND_SHARE
+    if not _waits_matter(f, waiters) and not passed_on:
         return None
     sure = 0.95 if f.fact("log_strongest") or not f.has("logs") else 0.85
     return Finding(
@@ -236,17 +243,18 @@ def long_transaction(f: Features) -> Finding | None:
 
     Told from lock_across_call by the root being one and the same all the time.
     """
-    age, usual = f.peak("xact_age_s"), f.reference("xact_age_s")
-    old = f.frames["old_transactions"]
+    usual, old = f.reference("xact_age_s"), f.frames["old_transactions"]
     blocking = one_old_root(f) >= 0.5 and _waits_matter(f, row_waiters(f))
-    if math.isnan(age):
+    if math.isnan(f.peak("xact_age_s")):
         return _long_transaction_from_log(f)
-    grown = age >= LONG_TRANSACTION_S and age >= 3 * (0.0 if math.isnan(usual) else usual)
-    if not grown or old.empty:
+    if old.empty:
         return None
     top = old.iloc[0]
-    idle = float(top["idle_share"])
-    if idle < 0.5 and not blocking and f.rise("aas_lock") >= LEAST_WAITERS:
+    age, idle = float(top["age_s"]), float(top["idle_share"])
+    next_age = float(old["age_s"].iloc[1]) if len(old) > 1 else 0.0
+    grown = age >= LONG_TRANSACTION_S and age >= 3 * (0.0 if math.isnan(usual) else usual)
+    alone = idle >= 0.9 and age >= STANDS_ALONE * next_age
+    if not grown or not (alone or blocking):
         return None
     return Finding(
         "long_transaction", "problem", row_impact_pct(f) if blocking else 0.0, "db_time",

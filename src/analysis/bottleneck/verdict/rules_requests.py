@@ -13,6 +13,9 @@ SURGE_TIMES = 1.5
 # A gateway call takes as long as the other side and the network need: twice the usual median, and
 # tens of milliseconds more, is another gateway.
 GATEWAY_TIMES, GATEWAY_RISE_US = 1.8, 30_000.0
+# Slow calls are few while they last: this part of all time in calls is theirs, where usually a call
+# in a thousand takes three times the median.
+SLOW_SHARE = 0.3
 # One repeat for each new request: clients that retry once what failed stay below while anything
 # works.
 STORM_REPEATS = 1.0
@@ -53,7 +56,7 @@ def retry_storm(f: Features) -> Finding | None:
     at_once = f.fact("repeat_pause_ms", math.inf) < AT_ONCE_MS
     return Finding(
         "retry_storm", "problem", 100 * clamp(repeats / (1 + repeats)), "request_time",
-        clamp(0.4 + 0.15 * repeats + (0.3 if at_once else 0.0), 0, 0.97),
+        0.97 if at_once else clamp(0.4 + 0.15 * repeats, 0, 0.9),
         f"{repeats:.1f} repeats for each new request",
         Notes(f).measure("retries", "arrivals", "approved", "bad", "gateway_us_p50").fact(
             "pause before a repeat, median", "repeat_pause_ms", "ms", "requests").fact(
@@ -105,14 +108,20 @@ def gateway_partition(f: Features) -> Finding | None:
 def gateway_slow(f: Features) -> Finding | None:
     """Gateway calls long from the median on, but answered. Not the database."""
     times, rise = f.ratio("gateway_us_p50"), f.rise("gateway_us_p50")
-    if math.isnan(times) or times < GATEWAY_TIMES or rise < GATEWAY_RISE_US:
+    moved = not math.isnan(times) and times >= GATEWAY_TIMES and rise >= GATEWAY_RISE_US
+    lasting = f.fact("gateway_slow_calls") >= 5 and f.fact("gateway_slow_share") >= SLOW_SHARE
+    if not (moved or lasting):
         return None
     lost = max(_unknown_share(f), _gateway_hangs(f))
     return Finding(
         "gateway_slow", "problem", request_time_pct(f, "gateway"), "request_time",
         clamp(0.93 - 0.6 * lost, 0.1),
-        f"gateway calls take {times:.1f} times as long as before, from the median on",
-        Notes(f).measure("gateway_us_p50", "gateway_us_p95", "in_flight", "aas").done(),
+        f"gateway calls take {times:.1f} times as long as before, from the median on"
+        if moved
+        else f"{f.fact('gateway_slow_share'):.0%} of the time in gateway calls is in slow ones",
+        Notes(f).measure("gateway_us_p50", "gateway_us_p95", "in_flight", "aas").fact(
+            "share of the time in gateway calls that is in slow ones", "gateway_slow_share",
+            "share", "requests").done(),
         {"gateway_partition": "answers come late, but they come",
          "retry_storm": "calls did not multiply",
          "lock_across_call": "the calls themselves became slower, whatever waits behind them"},
