@@ -112,6 +112,44 @@ def test_availability_is_told_for_each_function_not_as_one_number(small):
     assert frame.loc[("during", "Card payment, any funding"), "offered"] == 3
 
 
+def test_declined_on_purpose_is_answered_but_not_approved(small):
+    frame = timeline.functions(small, threshold_ms=100).set_index(["phase", "label"])
+    row = frame.loc[("mitigated", "Card payment with auto-charge")]
+    assert (row["availability"], row["approved_share"]) == (2 / 3, 1 / 3)
+
+
+def test_the_price_of_a_mitigation_is_told(tmp_path):
+    rows = [attempt(n, n, 0.1, "declined" if n in (7, 8) else "approved") for n in range(10)]
+    out = write_run(tmp_path / "price", rows, [event(2, "load"), event(6, "mitigation")])
+    said = " ".join(words.summary(open_outage("", str(out))))
+    assert "After the mitigation **100.0 %** of card payments were answered" in said
+    assert "50.0 % were declined" in said
+
+
+def test_trouble_that_begins_with_a_notice_only_still_has_phases(tmp_path):
+    marks = [event(1, "notice"), event(3, "recovery")]
+    run = open_run(write_run(tmp_path / "notice", [attempt(n, n, 0.1) for n in range(5)], marks))
+    assert [p.phase for p in timeline.measure(run).phases] == ["before", "during", "after"]
+    run.close()
+
+
+def test_a_replayed_event_out_of_scale_is_called_so(tmp_path):
+    start = dt.datetime(2018, 11, 3, 6, 0, tzinfo=dt.UTC)
+    marks = [event(1, "load"), event(3, "notice", important=False), event(4, "recovery")]
+    rows = [attempt(n, n / 2, 0.1) for n in range(12)]
+    out = write_run(
+        tmp_path / "scale",
+        rows,
+        marks,
+        compression=60,
+        scenario_start=start,
+        incident="kyash-2018-11-03",
+    )
+    frame = frames.milestones(open_outage("kyash-2018-11-03", str(out))).set_index("milestone")
+    assert "not true to scale" in frame.loc["Restored", "how"]
+    assert frame.loc["First notice", "run"] == "2 min"
+
+
 def test_a_retried_intention_counts_once_as_intention_and_twice_as_attempt(small):
     frame = timeline.functions(small, threshold_ms=100).set_index(["phase", "label"])
     row = frame.loc[("mitigated", "Card payment with auto-charge")]

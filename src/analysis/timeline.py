@@ -142,11 +142,13 @@ def _events(con: duckdb.DuckDBPyConnection, origin: dt.datetime) -> pd.DataFrame
 def phases_of(events: pd.DataFrame, end_us: int) -> list[RunPhase]:
     """Return before, during, mitigated and after, as the run's important events divide it.
 
-    The trouble begins at the first important event of load (or deploy); a mitigation divides it; it
-    ends at the first recovery after that. A run without such an event is one phase.
+    The trouble begins at the first important event of load or deploy, or else at the first notice;
+    a mitigation divides it; it ends at the first recovery after that. A run without such an event
+    is one phase.
     """
     told = events[events["important"]] if len(events) else events
     onset = _first(told, ("load", "deploy"), 0)
+    onset = _first(told, ("notice",), 0) if onset is None else onset
     if onset is None:
         return [RunPhase(WHOLE, 0, end_us)]
     recovery = _first(told, ("recovery",), onset)
@@ -210,7 +212,7 @@ def phase_table(measured: Measured) -> pd.DataFrame:
 
 
 def functions(measured: Measured, threshold_ms: float) -> pd.DataFrame:
-    """Return one row a function and phase: counts, availability and share answered in time.
+    """Return one row a function and phase: counts, shares answered, in time, and approved.
 
     Availability is answered / offered attempts; a declined payment was answered. `label` names the
     function in words. Payments and sends have a row for any funding as well, because an attempt
@@ -224,6 +226,7 @@ def functions(measured: Measured, threshold_ms: float) -> pd.DataFrame:
     frame = pd.concat(parts, ignore_index=True)
     frame["availability"] = frame["answered"] / frame["offered"]
     frame["in_time_share"] = frame["in_time"] / frame["offered"]
+    frame["approved_share"] = frame["approved"] / frame["offered"]
     frame["label"] = _labels(frame)
     return frame
 

@@ -130,8 +130,11 @@ class Outage:
         """Return minutes of the incident clock from the onset to the first event of a kind."""
         onset = slo.onset_minute(self._run)
         events = self._run.events
-        later = events[(events["kind"] == kind) & events["important"]]
-        if onset is None or later.empty:
+        if onset is None:
+            return when.Span(None, None)
+        onset_us = onset * self._run.clock.minute_us
+        later = events[(events["kind"] == kind) & (events["at_us"] > onset_us)]
+        if later.empty:
             return when.Span(None, None)
         minute = float(later["at_us"].min()) / self._run.clock.minute_us - onset
         return when.Span(round(minute, 1), round(minute, 1), round(minute, 1))

@@ -27,6 +27,7 @@ _MILESTONES = (
 MEASURED_STATES = ((0.99, "up"), (0.90, "degraded"), (0.10, "partly_down"), (-1.0, "down"))
 _LANE_STEPS = 48
 _HOURS_FROM_MIN = 720  # longer than half a day is told in hours
+_SCALE_SLACK_MIN = 15
 _OPEN_SIDE = dt.timedelta(days=1)  # how much of an open side of a time is drawn
 NOT_ON_RECORD = "not on record"
 
@@ -135,7 +136,7 @@ def sources_words(record: Timeline, claim: Claim) -> str:
 def function_matrix(outage: Outage) -> pd.DataFrame:
     """Return one row a function: its state on record in each phase, and its measured availability.
 
-    Measured columns hold the share of attempts answered (0 to 1), one column a phase of the run.
+    Measured columns hold "answered / approved" in percent of attempts, one column a phase.
     """
     rows: dict[str, dict[str, Any]] = {}
     phases = outage.record.phases() if outage.record else []
@@ -150,10 +151,15 @@ def function_matrix(outage: Outage) -> pd.DataFrame:
     if outage.measured is not None:
         row: Any
         for row in outage.functions.itertuples():
-            rows.setdefault(str(row.label), {})[f"run: {row.phase}"] = float(row.availability)
+            shares = f"{_percent(row.availability)} / {_percent(row.approved_share)} %"
+            rows.setdefault(str(row.label), {})[f"run: {row.phase}"] = shares
         columns += [f"run: {p.phase}" for p in outage.measured.phases]
     frame = pd.DataFrame([{"function": name, **values} for name, values in rows.items()])
     return frame.reindex(columns=["function", *dict.fromkeys(columns)])
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
 
 
 def milestones(outage: Outage) -> pd.DataFrame:
@@ -165,12 +171,12 @@ def milestones(outage: Outage) -> pd.DataFrame:
         )
         row = {"milestone": words, "record": minutes_words(span)}
         if outage.measured is not None:
-            row |= _in_run(outage, words, kind)
+            row |= _in_run(outage, words, kind, span)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _in_run(outage: Outage, words: str, kind: str | None) -> dict[str, str]:
+def _in_run(outage: Outage, words: str, kind: str | None, recorded: Span) -> dict[str, str]:
     assert outage.measured is not None
     if words == "Detected":
         span, rule = slo.time_to_detect(outage.measured, outage.rates)
@@ -182,16 +188,23 @@ def _in_run(outage: Outage, words: str, kind: str | None) -> dict[str, str]:
     if kind is None:
         return {"run": "–", "how": ""}
     span = outage.event_offset(kind)
+    how = "event that the run replays" if span.min is not None else ""
+    if span.as_written is not None and not _to_scale(recorded, span.as_written):
+        how = "event that the run replays; its clock is not true to scale here"
     if words == "Restored":
         calm = slo.time_to_recover(outage.measured, outage.rates)
         known = calm.max is not None
         tail = f"calm after {minutes_words(calm)}" if known else "not calm before the run's end"
-        how = f"event that the run replays; budget burn {tail}"
+        how = f"{how}; budget burn {tail}" if how else f"budget burn {tail}"
         return {"run": _measured_words(span), "how": how}
-    return {
-        "run": _measured_words(span),
-        "how": "event that the run replays" if span.min is not None else "",
-    }
+    return {"run": _measured_words(span), "how": how}
+
+
+def _to_scale(recorded: Span, minutes: float) -> bool:
+    """A replayed event must fall where the record has it, to within a quarter of an hour."""
+    if recorded.min is None or recorded.max is None:
+        return True
+    return recorded.min - _SCALE_SLACK_MIN <= minutes <= recorded.max + _SCALE_SLACK_MIN
 
 
 def _measured_words(span: Span) -> str:

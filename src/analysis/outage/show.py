@@ -71,13 +71,14 @@ def functions(outage: Outage) -> None:
     if len(frame.columns) < 2:
         display(tables.paragraph("Which functions were affected is not on record."))
         return
-    measured = {c: "percent" for c in frame.columns if c.startswith("run: ")}
-    display(tables.table(frame, "functions", formats=measured))
-    if measured:
+    display(tables.table(frame, "functions"))
+    if outage.measured is not None:
         said = (
-            "An attempt that ended before its funding was looked at is in neither funded row but "
-            "in a row of its own: read “any funding” first, the funded rows only of those that "
-            "got that far."
+            "Run columns: attempts answered / approved. A declined payment was answered, so a "
+            "mitigation that declines payments on purpose shows in the second figure only. An "
+            "attempt that ended before its funding was looked at is in neither funded row but in "
+            "a row of its own: read “any funding” first, the funded rows only of those that got "
+            "that far."
         )
         display(tables.paragraph(said))
 
@@ -235,10 +236,12 @@ def metrics(outage: Outage) -> dict[str, Any]:
     functions = outage.functions
     names = (functions["label"] + ", " + functions["phase"]).tolist()
     shares = functions["availability"].tolist()
+    approved = functions["approved_share"].tolist()
     return found | {
         "attempts": outage.totals,
         "phases": outage.phases.drop(columns=["position"]).to_dict("records"),
         "availability_by_function": dict(zip(names, shares, strict=True)),
+        "approved_by_function": dict(zip(names, approved, strict=True)),
         "objective_pct": outage.settings.objective_pct,
         "slow_ms": outage.settings.slow_ms,
         "minutes_breached": slo.minutes_breached(outage.rates),

@@ -184,7 +184,22 @@ def function_sentence(outage: Outage) -> list[str]:
     if len(pair) == 2:
         words += " Of those that got that far: " + ", ".join(_share(r) for _, r in pair.iterrows())
         words += "."
-    return [words]
+    return [words, *_mitigated(frame)]
+
+
+def _mitigated(frame: pd.DataFrame) -> list[str]:
+    """What the mitigation gave back, and its price: payments it declines on purpose."""
+    rows = frame[(frame["operation"] == "card_payment") & (frame["funding"] == "all")]
+    rows = rows.set_index("phase")
+    if "mitigated" not in rows.index:
+        return []
+    after = rows.loc["mitigated"]
+    declined = after["availability"] - after["approved_share"]
+    sentence = (
+        f"After the mitigation **{tables.percent(after['availability'])}** of card payments were "
+        f"answered, and {tables.percent(declined)} were declined: the price of the measure."
+    )
+    return [sentence]
 
 
 def _share(row: pd.Series) -> str:
