@@ -30,7 +30,10 @@ def available_runs() -> pd.DataFrame:
     found = []
     for place, folder in (("recorded", paths.data("recorded")), ("runs", paths.runs())):
         if folder.is_dir():
-            found += [(p.parent.name, place) for p in sorted(folder.glob("*/manifest.json"))]
+            manifests = sorted(folder.glob("*/manifest.json"))
+            found += [
+                (p.parent.name, place) for p in manifests if '"run_id"' in p.read_text("utf-8")
+            ]
     return pd.DataFrame(found, columns=["run", "place"])
 
 

@@ -97,7 +97,11 @@ def _whole(source: str, all_incidents: bool, out: Path | None, single_file: bool
     pages = site_pages(runs)
     if all_incidents:
         pages += incident_pages(pages)
-    how = "were made live for this report" if live else "are those of the recorded runs"
+    how = (
+        "were made live for this report (but for the capacity sweep: it takes long and is recorded)"
+        if live
+        else "are those of the recorded runs"
+    )
     subtitle = (
         "What happened, what the license required, why it can happen, and where the bottleneck is. "
         f"Public facts carry their sources; the measurements {how}."

@@ -117,7 +117,7 @@ def _write_page(
         body=body.html,
         figures=body.figures,
         failure=failure,
-        provenance=provenance.describe(page.runs),
+        provenance=provenance.describe(page.runs, page.sweeps),
     )
     (place / PAGE).write_text(html, "utf-8")
     links = [("Report", PAGE), *links]
@@ -147,6 +147,7 @@ def _document(page: Page, body: exporter.Body, failure: Failure | None) -> dict[
     """
     published = body.metrics or {}
     places = {str(run): read_manifest(run).run_id for run in page.runs}
+    places |= {str(sweep): sweep.name for sweep in page.sweeps}
     return {
         "notebook": page.notebook.stem,
         "title": published.get("title") or body.title,
@@ -169,6 +170,7 @@ def _facts(page: Page, document: Mapping[str, Any]) -> list[tuple[str, str]]:
         if manifest.design:
             facts.append(("Design", manifest.design))
     facts += [("Beside", run.name) for run in page.runs[1:]]
+    facts += [("Sweep", sweep.name) for sweep in page.sweeps]
     window = _window(document["window"])
     return [*facts, ("Window", window)] if window else facts
 
@@ -196,6 +198,7 @@ def _write_index(
     single_file: bool,
 ) -> None:
     runs = list(dict.fromkeys(run for page in pages for run in page.runs))
+    sweeps = list(dict.fromkeys(sweep for page in pages for sweep in page.sweeps))
     html = exporter.page(
         "index.html.j2",
         single_file=single_file,
@@ -206,7 +209,7 @@ def _write_index(
         groups=[(g, [e for e in entries if e.group == g]) for g in GROUPS if _any(entries, g)],
         count=len(entries),
         failed=sum(1 for entry in entries if entry.failure),
-        provenance=provenance.describe(runs),
+        provenance=provenance.describe(runs, sweeps),
     )
     (building / "index.html").write_text(html, "utf-8")
     if not single_file:

@@ -57,7 +57,7 @@ def facts_sha256() -> str:
     return digest.hexdigest()
 
 
-def describe(runs: Sequence[Path] = ()) -> list[tuple[str, str]]:
+def describe(runs: Sequence[Path] = (), sweeps: Sequence[Path] = ()) -> list[tuple[str, str]]:
     """Return (label, value) pairs: commit, data hashes, seeds, versions, time of the build."""
     rows = [("Project commit", source_version()), ("Facts, SHA-256", facts_sha256())]
     for run in runs:
@@ -67,6 +67,8 @@ def describe(runs: Sequence[Path] = ()) -> list[tuple[str, str]]:
             made += f", PostgreSQL {manifest.postgres['server_version']}"
         name = f"Run {manifest.run_id}, SHA-256 of its manifest"
         rows.append((name, f"{sha256_of(run / MANIFEST)} ({manifest.kind}, {made})"))
+    label = "Sweep {}, SHA-256 of its manifest"
+    rows += [(label.format(sweep.name), sha256_of(sweep / MANIFEST)) for sweep in sweeps]
     versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     rows.append(("Versions", f"Python {platform.python_version()}, {versions}"))
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ SITE_RUNS: dict[str, tuple[str, str | None]] = {
 class Page:
     """One report: a notebook with parameters, its folder name in the site, and its group.
 
-    `runs` are the run directories it reads, for the provenance footer.
+    `runs` and `sweeps` are the folders it reads, for the provenance footer.
     """
 
     slug: str
@@ -44,6 +45,7 @@ class Page:
     group: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     runs: tuple[Path, ...] = ()
+    sweeps: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,8 +182,13 @@ def _page(notebook: Path, group: str, given: Mapping[str, str], suffix: str) -> 
             found.append(paths.find_run(chosen))
         if chosen and name in values:
             values[name] = str(found[-1])
+    sweeps: list[Path] = []
+    if "sweep" in takes:
+        with suppress(UsageFault):  # a missing sweep fails that one report, in its own words
+            sweeps = [paths.find_run(values.get("sweep", takes["sweep"].default))]
+            values["sweep"] = str(sweeps[0])
     slug = notebook.stem + (f"-{suffix}" if suffix else "")
-    return Page(slug, notebook, group, values, tuple(dict.fromkeys(found)))
+    return Page(slug, notebook, group, values, tuple(dict.fromkeys(found)), tuple(sweeps))
 
 
 def _run_parameters(takes: Mapping[str, Parameter]) -> list[str]:
