@@ -146,7 +146,13 @@ def _run_sentences(outage: Outage) -> list[str]:
         f"**{subject}{made}** took {totals['offered']:,} attempts, of which {lost:,} "
         f"({tables.percent(lost / totals['offered'])}) failed, timed out or were shed."
     )
-    return [first, *latency_sentence(outage), *function_sentence(outage), *_alerts(outage)]
+    return [first, *_measured(outage)]
+
+
+def _measured(outage: Outage) -> list[str]:
+    """What the run says of latency, of functions, of its mitigation and of its alerts."""
+    functions_said = [*function_sentence(outage), *mitigation_sentence(outage)]
+    return [*latency_sentence(outage), *functions_said, *_alerts(outage)]
 
 
 def latency_sentence(outage: Outage) -> list[str]:
@@ -184,11 +190,12 @@ def function_sentence(outage: Outage) -> list[str]:
     if len(pair) == 2:
         words += " Of those that got that far: " + ", ".join(_share(r) for _, r in pair.iterrows())
         words += "."
-    return [words, *_mitigated(frame)]
+    return [words]
 
 
-def _mitigated(frame: pd.DataFrame) -> list[str]:
-    """What the mitigation gave back, and its price: payments it declines on purpose."""
+def mitigation_sentence(outage: Outage) -> list[str]:
+    """Return what the mitigation gave back, and its price: payments it declines on purpose."""
+    frame = outage.functions
     rows = frame[(frame["operation"] == "card_payment") & (frame["funding"] == "all")]
     rows = rows.set_index("phase")
     if "mitigated" not in rows.index:
@@ -278,7 +285,7 @@ def findings(outage: Outage) -> list[tables.Finding]:
             found.append(tables.Finding(str(claim.value), cited, basis, claim.confidence))  # type: ignore[arg-type]
     if outage.measured is not None:
         run_id = outage.measured.run.manifest.run_id
-        for sentence in (*latency_sentence(outage), *function_sentence(outage), *_alerts(outage)):
+        for sentence in _measured(outage):
             text = sentence.replace("**", "")
             found.append(tables.Finding(text, f"run {run_id}", "measured", "as measured"))
     return found
