@@ -24,6 +24,7 @@ VIEWS = {
     "log_errors": "duckdb/log_events_errors",
 }
 # asked for again and again while small: worth keeping once computed
+_KEPT_RECORDS_MAX = 1_000_000
 RARE = ("log_lock_lines", "log_lock_waits", "log_deadlock_edges", "log_checkpoints")
 
 
@@ -31,8 +32,19 @@ def create(con: duckdb.DuckDBPyConnection, *, keep: Collection[str] = RARE) -> N
     """Create the event views over the table or view `pg_log` of `con` (see `open_run`).
 
     Grain, columns and units of each are in the header of its SQL file. Those named in `keep` are
-    computed once into temporary tables; the others are read from the log each time.
+    computed once into temporary tables; the others are read from the log each time. `log_records`
+    are the records that tell no duration.
     """
+    names = {row[0] for row in con.execute("DESCRIBE pg_log").fetchall()}
+    stored = {"duration_us", "duration_kind", "statement"} <= names
+    other = "duration_us IS NULL" if stored else "coalesce(message, '') NOT LIKE 'duration: %'"
+    records = f"SELECT * FROM pg_log WHERE {other}"
+    small = con.execute(f"SELECT count(*) FROM ({records})").fetchall()[0][0] <= _KEPT_RECORDS_MAX
+    if small:
+        con.execute(f"CREATE OR REPLACE TEMP TABLE log_records_kept AS {records}")
+        records = "FROM log_records_kept"
+    con.execute(f"CREATE OR REPLACE TEMP VIEW log_records AS {records}")
     for view, name in VIEWS.items():
         kind = "TEMP TABLE" if view in keep else "VIEW"
-        con.execute(f"CREATE OR REPLACE {kind} {view} AS {load(name)}")
+        query = load(f"{name}_stored" if stored and view == "log_durations" else name)
+        con.execute(f"CREATE OR REPLACE {kind} {view} AS {query}")

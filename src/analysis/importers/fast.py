@@ -17,7 +17,7 @@ import numpy as np
 
 from analysis.importers.csvlog import COLUMN_COUNTS
 from analysis.importers.jsonlog import KEYS
-from analysis.importers.sinks import FIELDS
+from analysis.importers.sinks import EXTRAS, FIELDS
 from analysis.importers.sources import MAX_LINE_BYTES, Source, opened
 from analysis.importers.zones import refuse_ambiguous
 from analysis.sql import load
@@ -66,7 +66,7 @@ def take_whole(
         counted = pool.submit(count_records, path, quoted=kind == "csv")
         try:
             con.execute(f"CREATE OR REPLACE TEMP VIEW raw_log AS {_reader(path, kind, columns)}")
-            names = ", ".join(f'"{c}"' for c in FIELDS)
+            names = ", ".join(f'"{c}"' for c in (*FIELDS, *EXTRAS))
             con.execute(
                 f"COPY (SELECT {names} FROM ({load('duckdb/import_pg_log_typed')}) "
                 "WHERE CASE WHEN fault IS NULL THEN TRUE ELSE error(fault) END) "

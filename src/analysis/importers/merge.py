@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.importers.previous import REJECTS, Previous
-from analysis.importers.sinks import FIELDS, PLACE, Sink
+from analysis.importers.sinks import EXTRAS, FIELDS, PLACE, Sink
 from analysis.importers.sources import Source
 from analysis.importers.zones import refuse_ambiguous
 from analysis.sql import load
@@ -102,9 +102,10 @@ class Parts:
         if self.previous.reread:
             con.executemany("INSERT INTO reread VALUES (?, ?)", self.previous.reread)
         place = ", ".join(f"{name} BIGINT" for name in PLACE)
+        extras = ", ".join(f"{name} {kind}" for name, kind in EXTRAS.items())
         con.execute(
-            "CREATE OR REPLACE TEMP TABLE no_parts "
-            f"({TABLES['pg_log'].ddl}, fault VARCHAR, {place}, part BIGINT, part_row BIGINT)"
+            f"CREATE OR REPLACE TEMP TABLE no_parts ({TABLES['pg_log'].ddl}, {extras}, "
+            f"fault VARCHAR, {place}, part BIGINT, part_row BIGINT)"
         )
         selects = ["SELECT * FROM no_parts"]
         before = self.previous.table("pg_log")
@@ -155,7 +156,7 @@ def write_tables(parts: Parts, sink: Sink, sources: list[Source]) -> Written:
 
 
 def _write_merged(parts: Parts, target: Path, losers: bool) -> None:
-    columns = ", ".join(f'"{c}"' for c in FIELDS)
+    columns = ", ".join(f'"{c}"' for c in (*FIELDS, *EXTRAS))
     without = "ANTI JOIN losers USING (part, part_row)" if losers else ""
     parts.writer.connection.execute(
         f"COPY (SELECT {columns} FROM parts {without} WHERE fault IS NULL) "

@@ -14,6 +14,8 @@ from analysis.importers.sources import Line, Source
 from runlog.schema import TABLES
 
 FIELDS = TABLES["pg_log"].column_names
+# stored beside the contract's columns: what a "duration:" message says, taken apart once
+EXTRAS = {"duration_us": "BIGINT", "duration_kind": "VARCHAR", "statement": "VARCHAR"}
 PLACE = ("source_index", "source_offset", "source_line", "source_lines")
 _REJECT_TEXT = 500
 _ROTATE_BYTES = 256 * 1024 * 1024

@@ -1,6 +1,7 @@
 -- Raw text fields of server log records become the typed columns of the contract's pg_log.
 -- Grain: one record of the view raw_log (26 text columns named as in the contract; "" is unknown).
--- Columns: those of pg_log, plus `fault`: NULL, or why the record cannot be taken; and the place of
+-- Columns: those of pg_log; duration_us, duration_kind and statement of a "duration:" record, as in
+--   the view log_durations, so that later readers need not take the message apart again; `fault`: NULL, or why the record cannot be taken; and the place of
 --   the record as raw_log gives it: source_index, source_offset (bytes), source_line, source_lines.
 -- Needs the macros log_instant(text) and those of import_masking.sql or import_unmasked.sql.
 WITH typed AS (
@@ -14,8 +15,42 @@ WITH typed AS (
         TRY_CAST(nullif(internal_query_pos, '') AS BIGINT) AS internal_position,
         TRY_CAST(nullif(query_pos, '') AS BIGINT) AS position_in_query,
         TRY_CAST(nullif(leader_pid, '') AS BIGINT) AS leader_number,
-        TRY_CAST(nullif(query_id, '') AS BIGINT) AS query_number
+        TRY_CAST(nullif(query_id, '') AS BIGINT) AS query_number,
+        CASE WHEN starts_with(message, 'duration: ') THEN position(' ms' IN left(message, 40)) END
+            AS unit_at
     FROM raw_log
+),
+timed AS (
+    SELECT
+        *,
+        CASE WHEN unit_at > 11 THEN CAST(
+            TRY_CAST(substr(message, 11, unit_at - 11) AS DECIMAL(24, 3)) * 1000 AS BIGINT
+        ) END AS took_us,
+        CASE WHEN unit_at > 11 THEN substr(message, unit_at + 3) END AS told
+    FROM typed
+),
+worded AS (
+    SELECT
+        *,
+        CASE WHEN took_us IS NOT NULL THEN
+            CASE
+                WHEN starts_with(told, '  execute ') THEN 'execute'
+                WHEN starts_with(told, '  bind ') THEN 'bind'
+                WHEN starts_with(told, '  statement: ') THEN 'statement'
+                WHEN starts_with(told, '  parse ') THEN 'parse'
+                WHEN starts_with(told, '  fastpath ') THEN 'fastpath'
+                WHEN starts_with(told, '  plan:') THEN 'plan'
+                ELSE 'bare'
+            END
+        END AS took_kind,
+        CASE WHEN took_us IS NOT NULL THEN position(': ' IN told) END AS colon_at
+    FROM timed
+),
+masked AS (
+    SELECT
+        *,
+        CASE WHEN colon_at > 0 THEN mask_sql(substr(told, colon_at + 2)) END AS body
+    FROM worded
 )
 SELECT
     log_at AS log_time,
@@ -31,7 +66,10 @@ SELECT
     nullif(transaction_number, 0) AS transaction_id,
     nullif(error_severity, '') AS error_severity,
     nullif(sql_state_code, '') AS sql_state_code,
-    mask_message(nullif(message, ''), error_severity) AS message,
+    CASE
+        WHEN body IS NOT NULL THEN left(message, unit_at + 2 + colon_at + 1) || body
+        ELSE mask_message(nullif(message, ''), error_severity)
+    END AS message,
     mask_detail(nullif(detail, '')) AS detail,
     mask_sql(nullif(hint, '')) AS hint,
     mask_sql(nullif(internal_query, '')) AS internal_query,
@@ -44,6 +82,9 @@ SELECT
     nullif(backend_type, '') AS backend_type,
     leader_number AS leader_pid,
     nullif(query_number, 0) AS query_id,
+    took_us AS duration_us,
+    took_kind AS duration_kind,
+    CASE WHEN took_kind NOT IN ('bare', 'plan') THEN body END AS statement,
     CASE
         WHEN log_at IS NULL THEN 'time stamp cannot be read: ' || coalesce(left(log_time, 40), '')
         WHEN coalesce(session_id, '') = '' OR line_number IS NULL THEN 'no session and line number'
@@ -61,4 +102,4 @@ SELECT
     source_offset,
     source_line,
     source_lines
-FROM typed
+FROM masked

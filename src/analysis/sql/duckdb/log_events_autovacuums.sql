@@ -12,7 +12,7 @@ WITH lines AS (
         ) AS m,
         CAST(TRY_CAST(regexp_extract(message, 'elapsed: (\d+\.\d+) s', 1) AS DECIMAL(18, 6))
             * 1000000 AS BIGINT) AS elapsed_us
-    FROM pg_log
+    FROM log_records
     WHERE message LIKE 'automatic % of table %'
 )
 SELECT

@@ -9,7 +9,7 @@ WITH lines AS (
     SELECT log_time, session_id, session_line_num, message,
         message LIKE '%point starting: %' AS is_start,
         CASE WHEN message LIKE 'checkpoint %' THEN 'checkpoint' ELSE 'restartpoint' END AS kind
-    FROM pg_log
+    FROM log_records
     WHERE message LIKE 'checkpoint starting: %' OR message LIKE 'checkpoint complete: %'
         OR message LIKE 'restartpoint starting: %' OR message LIKE 'restartpoint complete: %'
 ),

@@ -16,7 +16,7 @@ WITH lines AS (
         regexp_extract(
             message, '^disconnection: session time: (\d+):(\d\d):(\d\d\.\d+)', ['h', 'm', 's']
         ) AS t
-    FROM pg_log
+    FROM log_records
     WHERE message LIKE 'connection %' OR message LIKE 'replication connection %'
         OR message LIKE 'disconnection: %'
 )

@@ -5,7 +5,7 @@
 --   waiter_statement (first line of it, literals masked as stored; NULL when the log has none).
 WITH deadlocks AS (
     SELECT log_time, session_id, session_line_num, process_id, detail
-    FROM pg_log
+    FROM log_records
     WHERE error_severity IN ('ERROR', 'FATAL') AND detail IS NOT NULL
         AND (sql_state_code = '40P01' OR message = 'deadlock detected')
 ),

@@ -38,7 +38,7 @@ WITH errors AS (
             WHEN message LIKE 'role "%" does not exist%' THEN '28000'
             WHEN message LIKE 'password authentication failed for user%' THEN '28P01'
         END AS code_of_message
-    FROM pg_log
+    FROM log_records
     WHERE error_severity IN ('ERROR', 'FATAL', 'PANIC')
         OR (error_severity NOT IN ('LOG', 'WARNING', 'NOTICE', 'INFO', 'DEBUG', 'DEBUG1', 'DEBUG2',
             'DEBUG3', 'DEBUG4', 'DEBUG5') AND substr(sql_state_code, 1, 2) > '02')

@@ -14,7 +14,7 @@ WITH lines AS (
             '^process (\d+) (still waiting for|acquired|detected deadlock while waiting for|avoided deadlock for|failed to acquire) (\w+) on (.+?)(?: by rearranging queue order)? after (\d+\.\d{3}) ms$',
             ['waiter_pid', 'what', 'mode', 'target', 'waited_ms']
         ) AS m
-    FROM pg_log
+    FROM log_records
     WHERE message LIKE 'process % ms' AND error_severity = 'LOG'
 ),
 named AS (

@@ -15,7 +15,7 @@ WITH events AS (
     FROM log_lock_lines
     UNION ALL
     SELECT session_id, session_line_num, log_time, 'error', NULL, NULL, NULL, sql_state_code
-    FROM pg_log
+    FROM log_records
     WHERE error_severity IN ('ERROR', 'FATAL', 'PANIC')
         AND session_id IN (SELECT session_id FROM log_lock_lines)
 ),

@@ -13,5 +13,5 @@ SELECT
     query_id,
     query,
     TRY_CAST(regexp_extract(message, ', size (\d+)$', 1) AS BIGINT) AS size_bytes
-FROM pg_log
+FROM log_records
 WHERE message LIKE 'temporary file: path %'
