@@ -51,7 +51,9 @@ def test_an_imported_log_has_no_scenario_and_says_what_is_not_recorded(tmp_path:
     for second in range(0, 60, 2):
         log.duration(second, "s", 1, 5.0, "SELECT <script>alert(?)</script>")
     folder = write_run(tmp_path / "run", pg_log=log.records)
-    view = open_view(str(folder))
+    view = open_view(str(folder), PHASED)
+    assert view.other is None
+    assert any(f"Not compared with {PHASED}" in said for said in report_words.caveats(view))
     shown: list = []
     for part in (show.summary, show.verdict, show.sessions, show.statements, show.blocking,
                  show.hot_rows, show.pool, show.states, show.phases, show.log_tables,

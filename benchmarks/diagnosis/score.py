@@ -31,7 +31,10 @@ from runlog.schema import TRUTH
 
 EVIDENCE_SETS = {"all": EVIDENCE, "logs": ("logs",), "requests": ("requests",)}
 WINDOWS = ("known", "detected", "early", "late")
-# faults that leave something in a server log; the others are scored with samples and requests only
+# Faults that leave something in a server log; the others are scored with samples and requests only.
+# A statement below log_min_duration_statement leaves nothing: a missing index and a flipped plan
+# are counted only in runs whose log has at least LOGGED_LEAST durations inside the window.
+LOGGED_LEAST = 5
 IN_LOGS = frozenset({
     "hot_row", "lock_across_call", "connection_limit", "missing_index", "plan_flip", "wal_stall",
     "deadlock", "serialization_failure", "advisory_lock", "ddl_lock_queue", "server_crash",
@@ -74,6 +77,7 @@ def judge(
         print(f"{folder.name} {evidence}: {error}", file=sys.stderr)
         return []
     frame = series(case)
+    in_log = _visible(case, faults)
     rows = []
     for mode in WINDOWS:
         window = window_of(faults, mode, shift_s)
@@ -88,10 +92,23 @@ def judge(
                 "run": folder.name, "evidence": evidence, "window": mode, "method": method,
                 "causes": [f["fault"] for f in faults], "ranking": ranking,
                 "alarm": bool(found.problems), "design": case.manifest.design,
-                "found": found.window.origin,
+                "found": found.window.origin, "in_log": in_log,
             })  # fmt: skip
     case.close()
     return rows
+
+
+def _visible(case: Case, faults: list[dict[str, Any]]) -> bool:
+    """True when the run's faults left something in its server log."""
+    if not faults or not all(f["fault"] in IN_LOGS for f in faults):
+        return False
+    if not {f["fault"] for f in faults} & {"missing_index", "plan_flip"}:
+        return True
+    first = case.bucket_of(min(f["start"] for f in faults))
+    last = case.bucket_of(max(f["end"] for f in faults))
+    query = "SELECT count(*) FROM bn_durations WHERE bucket BETWEEN $first AND $last"
+    found = case.con.execute(query, {"first": first, "last": last}).fetchall()
+    return int(found[0][0]) >= LOGGED_LEAST
 
 
 def _baselines(
@@ -175,7 +192,7 @@ def tables(rows: pd.DataFrame) -> str:
                 part = single[(single["evidence"] == evidence) & (single["window"] == window)
                               & (single["method"] == method)]  # fmt: skip
                 if evidence == "logs":
-                    part = part[part["causes"].map(lambda c: c[0] in IN_LOGS)]
+                    part = part[part["in_log"]]
                 if len(part):
                     first = share(part.apply(hit, axis=1, k=1))
                     third = share(part.apply(hit, axis=1, k=3))

@@ -201,6 +201,8 @@ def caveats(view: View) -> list[str]:
             "This is a run of the reference wallet. That a real outage had this cause is a "
             "**hypothesis**: the wallet's operator never published what was overloaded inside."
         )
+    if view.not_compared:
+        said.append(f"Not compared with {view.not_compared}: it had another load.")
     said += [f"Cannot tell {q['question']}. To know: {q['switch_on']}." for q in
              view.diagnosis.cannot_tell]  # fmt: skip
     if view.case.has("samples"):

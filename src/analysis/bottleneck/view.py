@@ -27,11 +27,15 @@ IDLE = "Idle in transaction"
 
 @dataclass
 class View:
-    """One run as the report shows it, with another run to compare it with, or None."""
+    """One run as the report shows it, with another run to compare it with, or None.
+
+    `not_compared` names a run that was asked for and had another load.
+    """
 
     name: str
     diagnosis: Diagnosis = field(repr=False)
     other: View | None = None
+    not_compared: str = ""
 
     @property
     def case(self) -> Case:
@@ -189,6 +193,8 @@ def open_view(
 ) -> View:
     """Return the view of a run (path or name), with `compare_run` beside it unless "".
 
+    Only runs of the same scenario and seed are compared: anything else would compare two loads.
+
     Raises UsageFault for an unknown run or a window with one end, BadData for a damaged run.
     """
     if bool(window_start) != bool(window_end):
@@ -196,8 +202,21 @@ def open_view(
     window = (moment(window_start), moment(window_end)) if window_start else None
     view = View(run, diagnose(open_case(find_run(run)), window=window))
     if compare_run:
-        view.other = View(compare_run, diagnose(open_case(find_run(compare_run))))
+        other = open_case(find_run(compare_run))
+        if _same_load(view.case, other):
+            view.other = View(compare_run, diagnose(other))
+        else:
+            view.not_compared = compare_run
+            other.close()
     return view
+
+
+def _same_load(one: Case, other: Case) -> bool:
+    """True when two runs played the same scenario with the same seed."""
+    here, there = one.manifest, other.manifest
+    if here.scenario is None or there.scenario is None:
+        return False
+    return (here.scenario.name, here.seed) == (there.scenario.name, there.seed)
 
 
 def moment(text: str) -> dt.datetime:
