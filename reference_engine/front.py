@@ -1,7 +1,7 @@
 """One front: an operating-system process that plays its slice of the schedule, open loop.
 
 Arrivals start when they are due, whatever happened to those before. Commands come from the parent
-as JSON lines: `start`, `flags`, `drained`, `finish`. The process ends when its input ends.
+as JSON lines: `start`, `pause`, `flags`, `drained`, `finish`. The process ends when its input ends.
 """
 
 from __future__ import annotations
@@ -90,14 +90,16 @@ class Front:
         do = message["do"]
         if do == "start":
             self.run_start_us = int(message["at_us"])
-            until_us = message.get("until_us")
-            self.playing = asyncio.create_task(self.play(int(message["from_us"]), until_us))
+            self.playing = asyncio.create_task(self.play(int(message["from_us"])))
             if self.counting is None:
                 self.counting = asyncio.create_task(self.count_pool())
+        elif do == "pause":
+            if self.playing is not None:
+                self.playing.cancel()
         elif do == "flags":
             await self.set_flags(message["set"])
         elif do == "drained":
-            done = self.playing is not None and self.playing.done() and not self.in_flight
+            done = (self.playing is None or self.playing.done()) and not self.in_flight
             return {"drained": done}
         elif do == "finish":
             return await self.finish()
@@ -110,13 +112,13 @@ class Front:
         self.client.timeout_s = self.flags.gateway_timeout_ms / 1000
         await self.store.apply(self.flags)
 
-    async def play(self, from_us: int, until_us: int | None = None) -> None:
-        """Start each arrival of this front at its time, from `from_us` on, before `until_us`."""
-        for arrival in self.arrivals:
+    async def play(self, from_us: int) -> None:
+        """Start every arrival of this front at its time; those before `from_us` are not ours."""
+        for count, arrival in enumerate(self.arrivals):
             if arrival.offset_us < from_us:
                 continue
-            if until_us is not None and arrival.offset_us >= until_us:
-                return
+            if count % 256 == 0:
+                await asyncio.sleep(0)  # a front that is late must not starve its own work
             due = self.run_start_us + arrival.offset_us
             while (early := due - self.clock.now_us()) > 0:
                 await asyncio.sleep(early / 1e6)

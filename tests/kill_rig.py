@@ -1,7 +1,7 @@
 """A rig that lives long: one durable server, gateway, proxy and two fronts, killed again and again.
 
-The load is one long schedule, played in slices. Within a slice parts are killed at random moments;
-then the rig comes to rest, unknown outcomes are settled, and both books are compared to the yen.
+The load is one long schedule, played in rounds. In a round parts are killed at random moments; then
+the rig comes to rest, unknown outcomes are settled, and both books are compared to the yen.
 """
 
 from __future__ import annotations
@@ -34,9 +34,11 @@ from reference_engine.settle import settle_unknown
 from reference_engine.spool import RunClock
 from runlog.errors import EnvironmentFault
 
-SLICE_S = 2.5
-FRONTS = 2
-VICTIMS = ("front", "gateway", "proxy", "postgres_kill", "postgres_immediate")
+FRONTS = 3
+RATE_PER_S = 70.0
+LENGTH_S = 400.0
+KILLS = (*("front", "gateway", "proxy") * 2, "postgres_kill", "postgres_immediate")  # of a round
+VICTIMS = tuple(dict.fromkeys(KILLS))
 _FLAGS = {
     "settlement_shards": 4,
     "pool_size": 6,
@@ -49,17 +51,15 @@ _FLAGS = {
 }
 
 
-def kill_scenario(design: str, slices: int, seed: int, rate_per_s: float) -> Scenario:
-    """Load for `slices` slices: card payments above all, few wallets, much auto-charge."""
+def kill_scenario(design: str, seed: int) -> Scenario:
+    """Load without end: card payments above all, few wallets, little balance, much auto-charge."""
     base = load_scenario("healthy", seed=seed, design=design, flags=_FLAGS)
-    length_s = slices * SLICE_S
-    mix = {"card_payment": 0.7, "p2p_transfer": 0.12, "top_up": 0.1, "refund": 0.08}
-    phase = base.phases[0].model_copy(
-        update={"end_s": length_s, "rate_per_s": (rate_per_s, rate_per_s), "mix": mix}
-    )
-    people = base.population.model_copy(update={"wallets": 150, "opening_balance_jpy": (0, 2_000)})
+    mix = {"card_payment": 0.7, "p2p_transfer": 0.12, "top_up": 0.06, "refund": 0.12}
+    rate = (RATE_PER_S, RATE_PER_S)
+    phase = base.phases[0].model_copy(update={"end_s": LENGTH_S, "rate_per_s": rate, "mix": mix})
+    people = base.population.model_copy(update={"wallets": 150, "opening_balance_jpy": (0, 500)})
     gateway = base.gateway.model_copy(update={"latency_ms": 25.0, "decline_share": 0.05})
-    changes = {"phases": (phase,), "duration_s": length_s, "fronts": FRONTS}
+    changes = {"phases": (phase,), "duration_s": LENGTH_S, "fronts": FRONTS}
     return base.model_copy(update=changes | {"population": people, "gateway": gateway})
 
 
@@ -74,7 +74,7 @@ class Rig:
         self._stack = ExitStack()
         self._fronts: dict[int, ChildProcess] = {}
         self._lives = 0
-        self._slice = (0, 0, 0)
+        self._start_us = 0
 
     def __enter__(self) -> Rig:
         try:
@@ -122,8 +122,8 @@ class Rig:
             "monotonic_ns": monotonic_ns,
         }
         self._stack.callback(self._end_fronts)
-        with ThreadPoolExecutor(FRONTS) as starters:
-            list(starters.map(self._spawn, range(FRONTS)))
+        self._start_missing_fronts()
+        self._start_us = self.clock.now_us()
 
     def _end_fronts(self) -> None:
         for child in self._fronts.values():
@@ -137,24 +137,25 @@ class Rig:
         child.start()
         self._fronts[number] = child
 
-    # --- one slice ---------------------------------------------------------------------------
+    def _start_missing_fronts(self) -> None:
+        missing = [n for n in range(FRONTS) if n not in self._fronts]
+        with ThreadPoolExecutor(FRONTS) as starters:
+            list(starters.map(self._spawn, missing))
 
-    def play(self, index: int, kills: int) -> None:
-        """Play slice `index`, with `kills` kills at random moments, until everything is at rest."""
-        shift_us = int(index * SLICE_S * 1e6)
-        until_us = shift_us + int(SLICE_S * 1e6)
-        self._slice = (self.clock.now_us() + 50_000 - shift_us, shift_us, until_us)
+    # --- one round ---------------------------------------------------------------------------
+
+    def play(self) -> None:
+        """Play on with load, kill at random moments, then stop the load and come to rest."""
         for child in self._fronts.values():
-            self._begin(child, shift_us)
-        victims = [VICTIMS[(index * kills + n) % len(VICTIMS)] for n in range(kills)]
+            self._begin(child)
+        victims = list(KILLS)
         self.random.shuffle(victims)
         server = [v for v in victims if v.startswith("postgres")]
         others = [v for v in victims if not v.startswith("postgres")]
-        moments = [self.random.uniform(0, 0.6) for _ in victims]
         broken: list[BaseException] = []
         # the server and the rest die independently of each other, sometimes at the same time
         threads = [
-            threading.Thread(target=self._kill_all, args=(group, moments, broken))
+            threading.Thread(target=self._kill_all, args=(group, self.random.random(), broken))
             for group in (server, others)
         ]
         for thread in threads:
@@ -163,34 +164,34 @@ class Rig:
             thread.join()
         if broken:
             raise broken[0]
+        self._start_missing_fronts()
+        for child in self._fronts.values():
+            child.ask(30.0, do="pause")
         self._wait_for_rest()
 
-    def _begin(self, child: ChildProcess, from_us: int) -> None:
-        at_us, _, until_us = self._slice
-        child.ask(30.0, do="start", at_us=at_us, from_us=from_us, until_us=until_us)
+    def _begin(self, child: ChildProcess) -> None:
+        from_us = self.clock.now_us() - self._start_us
+        child.ask(30.0, do="start", at_us=self._start_us, from_us=from_us)
 
-    def _kill_all(
-        self, victims: list[str], moments: list[float], broken: list[BaseException]
-    ) -> None:
+    def _kill_all(self, victims: list[str], seed: float, broken: list[BaseException]) -> None:
+        drawn = random.Random(seed)
         try:
-            for victim, wait_s in zip(victims, moments, strict=False):
-                time.sleep(wait_s)
+            for victim in victims:
+                time.sleep(drawn.uniform(0.02, 0.5))
                 getattr(self, f"_{victim}")()
                 self.killed[victim] += 1
         except BaseException as error:
             broken.append(error)
 
     def _front(self) -> None:
-        number = self.random.randrange(FRONTS)
+        """Kill a front. Its successor comes at the end of the round, or now for the last one."""
+        number = self.random.choice(list(self._fronts))
         self._fronts.pop(number).kill()
-        for _ in range(5):  # the server may die while the front fills its pool: start again
+        if not self._fronts:
             self._wait_for_server()
-            try:
+            with contextlib.suppress(EnvironmentFault):  # the server died while it was starting
                 self._spawn(number)
-                break
-            except EnvironmentFault:
-                continue
-        self._begin(self._fronts[number], self.clock.now_us() - self._slice[0])
+                self._begin(self._fronts[number])
 
     def _wait_for_server(self, limit_s: float = 60.0) -> None:
         deadline = time.monotonic() + limit_s
@@ -288,13 +289,12 @@ class Rig:
                     yield row["idempotency_key"], row["outcome"]
 
 
-def kill_and_check(folder: Path, design: str, points: int, seed: int, kills: int = 8) -> Rig:
-    """Kill at `points` random points in one rig; assert every promise after each slice."""
-    slices = -(-points // kills)
-    with Rig(folder, kill_scenario(design, slices, seed, rate_per_s=60.0)) as rig:
-        for index in range(slices):
-            rig.play(index, kills)
+def kill_and_check(folder: Path, design: str, rounds: int, seed: int) -> Rig:
+    """Kill at random points in one rig, 8 a round; assert every promise after each round."""
+    with Rig(folder, kill_scenario(design, seed)) as rig:
+        for number in range(rounds):
+            rig.play()
             rig.recover()
             broken = list(rig.broken_promises())
-            assert not broken, (seed, index, broken[:5])
+            assert not broken, (seed, number, broken[:5])
     return rig
