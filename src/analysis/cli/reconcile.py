@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from analysis.cli.output import echo_json
 from analysis.paths import find_run
+from analysis.reconcile import mapping as mapping_module
 from analysis.reconcile.files import reconcile_files
 from analysis.reconcile.mapping import read_mapping
 from analysis.reconcile.repairs import Plan, plan_repairs
@@ -23,6 +25,7 @@ from runlog.reader import open_run
 @click.option("--ledger", type=click.Path(path_type=Path), help="Your ledger export (CSV).")
 @click.option("--statement", type=click.Path(path_type=Path), help="Your acquirer statement (CSV).")
 @click.option("--mapping", type=click.Path(path_type=Path), help="Which column means what (TOML).")
+@click.option("--explain-mapping", is_flag=True, help="Print a mapping file, explained, and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, nothing else.")
 @click.option("--apply", is_flag=True, help="Post the repairs; the repaired books are a new run.")
 @click.option("--out", type=click.Path(path_type=Path), help="The new run (RUN-repaired).")
@@ -32,6 +35,7 @@ def reconcile_command(
     ledger: Path | None,
     statement: Path | None,
     mapping: Path | None,
+    explain_mapping: bool,
     as_json: bool,
     apply: bool,
     out: Path | None,
@@ -40,7 +44,7 @@ def reconcile_command(
     """Compare the wallet's ledger with the card gateway's books and list the refunds due.
 
     RUN is a run directory, or the name of a recorded run. Your own books: --ledger, --statement and
-    --mapping (a TOML file, explained in the README and in analysis/reconcile/mapping.py).
+    --mapping (a TOML file; --explain-mapping prints one).
 
     \b
     walletlab reconcile kyash-2018-10-09
@@ -52,6 +56,9 @@ def reconcile_command(
     a gateway, posts each repair once, cancels the charges, and writes what both then hold as a new
     run directory beside RUN. Applied again it finds everything posted and changes nothing.
     """
+    if explain_mapping:
+        click.echo(inspect.cleandoc(mapping_module.__doc__ or ""))
+        return
     files = (ledger, statement, mapping)
     if (run is None) == (None in files):
         raise UsageFault(

@@ -118,21 +118,11 @@ def refunds_by_reason(report: MoneyReport) -> pd.DataFrame:
 
 
 def by_finding(report: MoneyReport) -> pd.DataFrame:
-    """Return one row a finding, in words, with intentions, wallets and yen."""
+    """Return one row a finding, in words, with intentions and yen."""
     frame = report.result.by_finding.copy()
     frame["meaning"] = [REASONS[str(f)] for f in frame["finding"]]
-    return frame[
-        [
-            "finding",
-            "meaning",
-            "intentions",
-            "wallets",
-            "asked_jpy",
-            "card_due_jpy",
-            "balance_due_jpy",
-            "shortfall_jpy",
-        ]
-    ]
+    money = ["asked_jpy", "card_due_jpy", "balance_due_jpy", "shortfall_jpy"]
+    return frame[["finding", "meaning", "intentions", *money]]
 
 
 def finding_table(report: MoneyReport) -> tables.Html:

@@ -1,0 +1,189 @@
+"""The capacity report of one sweep: what the notebook `05_capacity_what_if` shows and says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from analysis import tables
+from analysis.capacity import answers, counterfactual, effects, model, queueing, usl
+from analysis.capacity.store import Sweep, read_sweep
+from analysis.paths import find_run
+from runlog.errors import BadData
+
+
+@dataclass(frozen=True)
+class CapacityReport:
+    """A sweep and what follows from it. Designs that could not be fitted are missing, with why."""
+
+    sweep: Sweep
+    effects: pd.DataFrame
+    laws: dict[str, usl.UslFit]
+    models: dict[str, model.Model]
+    validation: pd.DataFrame
+    trusted: dict[str, bool]
+    errors: dict[str, float]
+    mitigation: pd.DataFrame
+    goodput: pd.DataFrame
+    not_done: list[str] = field(default_factory=list)
+
+
+def capacity_report(name: str) -> CapacityReport:
+    """Return the report of a sweep folder, or of the recorded sweep by name.
+
+    Raises UsageFault when there is none, BadData when the folder is no sweep.
+    """
+    sweep = read_sweep(find_run(name))
+    results = sweep.results
+    laws: dict[str, usl.UslFit] = {}
+    models: dict[str, model.Model] = {}
+    checks: list[pd.DataFrame] = []
+    not_done: list[str] = []
+    for design in sorted(results["design"].unique()):
+        steps = results[(results["purpose"] == "scalability") & (results["design"] == design)]
+        try:
+            laws[design] = usl.fit_usl(steps["pool_size"], steps["throughput_per_s"])
+        except BadData as fault:
+            not_done.append(f"no scalability law for {design}: {fault.what} ({fault.value})")
+        try:
+            models[design], check = _modelled(sweep, design)
+            checks.append(check.assign(design=design))
+        except BadData as fault:
+            not_done.append(f"no model for {design}: {fault.what} ({fault.value})")
+    checked = pd.concat(checks, ignore_index=True) if checks else pd.DataFrame()
+    by_design = {d: checked[checked["design"] == d] for d in models} if len(checked) else {}
+    return CapacityReport(
+        sweep=sweep,
+        effects=effects.goodput_effects(results),
+        laws=laws,
+        models=models,
+        validation=checked,
+        trusted={d: model.believed(part) for d, part in by_design.items()},
+        errors={d: _median_error(part) for d, part in by_design.items()},
+        mitigation=counterfactual.mitigation_effects(sweep.outcomes),
+        goodput=counterfactual.goodput_after(sweep.timelines),
+        not_done=not_done,
+    )
+
+
+def _modelled(sweep: Sweep, design: str) -> tuple[model.Model, pd.DataFrame]:
+    """Calibrate on the lowest load of a design and validate on the others."""
+    results = sweep.results
+    loads = results[(results["purpose"] == "validation") & (results["design"] == design)]
+    if loads.empty:
+        raise BadData("no validation loads were measured", design, "walletlab sweep")
+    lowest = str(loads.sort_values("offered_per_s")["experiment"].iloc[0])
+    fitted = model.calibrate(sweep.service_times, design, lowest)
+    return fitted, model.validate(fitted, results, sweep.service_times)
+
+
+def _median_error(part: pd.DataFrame) -> float:
+    calm = part[part["below_knee"]]
+    return float(calm["latency_error"].median()) if len(calm) else float("nan")
+
+
+def answer_sentences(report: CapacityReport) -> list[str]:
+    """Return every question about the design that holds locks across the call, answered."""
+    locked = report.effects[report.effects["design"] == "lock_across_call"]
+    asked = locked[locked["question"].isin(answers.QUESTIONS)]
+    return [answers.answer(row) for _, row in asked.iterrows()]
+
+
+def summary_sentences(report: CapacityReport) -> list[str]:
+    """Return the executive summary."""
+    said = [answers.fronts_sentence(report.effects)]
+    locked = report.effects[report.effects["design"] == "lock_across_call"]
+    said += [
+        answers.answer(row)
+        for _, row in locked.iterrows()
+        if row["question"] in ("processors 1 → 2", "the other design", "shedding on")
+    ]
+    earlier = report.mitigation[report.mitigation["variant"] == "15:10"]
+    said += answers.mitigation_sentences(earlier)
+    said.append(answers.policy_sentence(report.goodput))
+    return said + _model_sentences(report)
+
+
+def _model_sentences(report: CapacityReport) -> list[str]:
+    said = []
+    for design, trusted in report.trusted.items():
+        error = tables.percent(report.errors[design], 0)
+        if trusted:
+            said.append(
+                f"The model of `{design}` predicts held-out loads below the knee with a median "
+                f"error of {error} of the 95th percentile, and is used beyond this machine."
+            )
+        else:
+            said.append(
+                f"The model of `{design}` **failed its validation** (median error {error} of the "
+                "95th percentile), so nothing is predicted from it."
+            )
+    return said
+
+
+def little_sentence(report: CapacityReport) -> str:
+    """Return how well Little's law holds between two measurements that share nothing."""
+    calm = report.sweep.results
+    calm = calm[calm["purpose"] == "validation"]
+    law = queueing.littles_law(calm).groupby("experiment")[["sampled", "by_law"]].mean()
+    law = law[law["by_law"] >= 0.5]
+    if law.empty:
+        return "Little's law could not be checked: no calm window had enough in flight."
+    error = ((law["sampled"] - law["by_law"]).abs() / law["by_law"]).median()
+    return (
+        f"Little's law as a check of the instruments: sampled and computed numbers in flight "
+        f"differ "
+        f"by {tables.percent(float(error), 0)} (median of {len(law)} loads)."
+    )
+
+
+def metrics(report: CapacityReport) -> dict[str, Any]:
+    """Return the figures of the report for machines."""
+    return {
+        "effects": [
+            {k: row[k] for k in ("question", "design", "difference", "low", "high", "pairs")}
+            for row in report.effects.to_dict("records")
+        ],
+        "scalability": {
+            d: {"rate": f.rate.value, "sigma": f.sigma.value, "kappa": f.kappa.value}
+            for d, f in report.laws.items()
+        },
+        "model_believed": report.trusted,
+        "model_error_share": report.errors,
+        "mitigation": report.mitigation.to_dict("records"),
+        "goodput_after_trigger": {
+            str(k): float(v) for k, v in report.goodput.groupby("variant")["after"].mean().items()
+        },
+    }
+
+
+def short_text(report: CapacityReport) -> str:
+    """Return a few rounded lines that a recorded sweep reproduces exactly."""
+    lines = [
+        f"{row['design']}: {row['question']}: {row['difference']:+.1f} "
+        f"({row['low']:+.1f} to {row['high']:+.1f})"
+        for row in report.effects.to_dict("records")
+    ]
+    lines += [f"{d} sigma {f.sigma.value:.2f}" for d, f in report.laws.items()]
+    lines += [f"{d} model believed {t}" for d, t in report.trusted.items()]
+    return "\n".join(lines) or "0 comparisons"
+
+
+def headline(report: CapacityReport) -> list[tuple[str, str]]:
+    """Return up to four figures for the index page."""
+    found = []
+    for question, label in (
+        ("the other design", "Other design"),
+        ("fronts 2 → 4", "Fronts 2 → 4"),
+        ("shedding on", "Shedding"),
+        ("processors 1 → 2", "Processors 1 → 2"),
+    ):
+        rows = report.effects[
+            (report.effects["design"] == "lock_across_call")
+            & (report.effects["question"] == question)
+        ]
+        if len(rows):
+            found.append((label, f"{rows.iloc[0]['difference']:+.1f} payments/s"))
+    return found
