@@ -6,6 +6,8 @@ import json
 import re
 
 import nbformat
+import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from analysis.report.exporter import PLOTLY_MIME, assets, body_of, page
@@ -143,3 +145,16 @@ def test_titles_and_errors_are_escaped_in_the_frame():
     html = _render(title="<b>T</b>", subtitle="<i>", provenance=[("<u>", "<s>")])
     for tag in ("<b>", "<i>", "<u>", "<s>"):
         assert tag not in html
+
+
+def test_last_bits_of_floats_do_not_reach_the_page():
+    def html_of(value: float, table: list[list[float]]) -> str:
+        figure = go.Figure(go.Scatter(y=np.array([value, 2.0, np.nan])))
+        figure.add_trace(go.Heatmap(z=np.array(table)))
+        return body_of(_notebook({PLOTLY_MIME: json.loads(figure.to_json())})).html
+
+    first = html_of(0.1 + 0.2, [[1.0, 2.0, 1 / 3]])
+    assert first == html_of(0.3, [[1.0, 2.0, 0.3333333333333]])
+    assert '"y":[0.3,2.0,null]' in first
+    assert '"z":[[1.0,2.0,0.333333333]]' in first
+    assert first != html_of(0.3001, [[1.0, 2.0, 1 / 3]])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import html
 import json
+import math
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import plotly.offline
 from jinja2 import Environment, FileSystemLoader
 from nbconvert import HTMLExporter
@@ -122,7 +125,7 @@ def _figure(figure: dict[str, Any], div_id: str) -> str:
     words = title.get("text", "") if isinstance(title, dict) else str(title)
     height = int(layout.get("height") or 380)
     content = {"data": figure.get("data", []), "layout": layout, "config": CONFIG}
-    text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(_rounded(content), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return (
@@ -131,6 +134,24 @@ def _figure(figure: dict[str, Any], div_id: str) -> str:
         f'<div class="wl-plot" style="height:{height}px"></div>'
         f'<script type="application/json">{text}</script></figure>'
     )
+
+
+def _rounded(value: Any) -> Any:
+    """Return figure data with floats to 9 digits, plotly's packed float arrays unpacked.
+
+    Sums over several threads differ in their last bits; no reader sees that, but bytes do.
+    """
+    if isinstance(value, float):
+        return float(f"{value:.9g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
+        if value.get("dtype") in ("f8", "f4") and "bdata" in value:
+            numbers = np.frombuffer(base64.b64decode(value["bdata"]), dtype=f"<{value['dtype']}")
+            shape = [int(n) for n in str(value.get("shape", numbers.size)).split(",")]
+            return _rounded(numbers.reshape(shape).tolist())
+        return {name: _rounded(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(entry) for entry in value]
+    return value
 
 
 @cache

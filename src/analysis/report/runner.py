@@ -18,6 +18,7 @@ import nbformat
 import papermill
 import psutil
 from jupyter_core.utils import ensure_event_loop
+from nbconvert.filters.ansi import strip_ansi
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
@@ -124,7 +125,8 @@ def _execute(job: Job, connection_file: Path, stop: threading.Event) -> Outcome:
             )
         except PapermillExecutionError as error:
             what = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
-            failure = Failure(error.exec_count, _one_line(what), "\n".join(error.traceback))
+            trace = strip_ansi("\n".join(error.traceback))
+            failure = Failure(error.exec_count, _one_line(what), trace)
         except OSError:
             raise
         except Exception as error:  # a dead or slow kernel ends this notebook, not the others
@@ -140,7 +142,7 @@ def _execute(job: Job, connection_file: Path, stop: threading.Event) -> Outcome:
 
 
 def _one_line(words: str) -> str:
-    return " ".join(words.split())[:500]
+    return " ".join(strip_ansi(words).split())[:500]
 
 
 def _end_kernels(sockets: Path) -> None:
