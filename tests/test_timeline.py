@@ -9,7 +9,7 @@ import pytest
 from run_maker import WALL, attempt, event, write_run
 
 from analysis import changepoints, timeline
-from analysis.outage import frames, show, words
+from analysis.outage import frames, lanes, show, words
 from analysis.outage.case import open_outage
 from analysis.paths import find_run
 from runlog.errors import BadData, UsageFault
@@ -249,7 +249,7 @@ def test_report_has_both_record_and_run():
 
 def test_measured_lanes_lie_on_the_incident_clock():
     outage = open_outage(KYASH, KYASH)
-    bars = frames.lane_bars(outage)
+    bars = lanes.lane_bars(outage)
     measured = bars[bars["lane"].str.startswith("Measured")]
     assert measured["starts_earliest"].min() >= START
     assert (measured["ends_latest"] > measured["starts_latest"]).all()
@@ -286,7 +286,7 @@ def test_every_incident_of_the_corpus_can_be_reported():
 
     for incident in load_corpus():
         outage = open_outage(incident.id)
-        for part in (show.summary, show.record, show.lanes, show.functions, show.milestones):
+        for part in (show.summary, show.record, show.swim_lanes, show.functions, show.milestones):
             part(outage)
         show.ending(outage)
         said = [*words.summary(outage), *words.caveats(outage), str(show.headline(outage))]
@@ -294,7 +294,7 @@ def test_every_incident_of_the_corpus_can_be_reported():
 
 
 def test_window_of_a_long_tail_is_split_in_two():
-    drawn = frames.windows(open_outage("kyash-2018-11-03"))
+    drawn = lanes.windows(open_outage("kyash-2018-11-03"))
     assert len(drawn) == 2
     assert drawn[0][1] - drawn[0][0] < dt.timedelta(hours=8)
     assert drawn[1][1] - drawn[1][0] > dt.timedelta(days=24)

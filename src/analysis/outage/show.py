@@ -14,7 +14,7 @@ from analysis import slo, tables, timeline
 from analysis.charts import kit, timeline_lanes
 from analysis.charts import timeline as charts
 from analysis.incidents import duties
-from analysis.outage import frames, words
+from analysis.outage import frames, lanes, words
 from analysis.outage.case import Outage
 
 
@@ -45,11 +45,11 @@ def record(outage: Outage) -> None:
     display(tables.table(frame, "record", formats={"used": "yes_no"}, labels=labels))
 
 
-def lanes(outage: Outage) -> None:
+def swim_lanes(outage: Outage) -> None:
     """Display the swim lanes of the acute hours, and of the whole when that is far longer."""
-    bars = frames.lane_bars(outage)
-    marks = frames.lane_marks(outage.record) if outage.record else _no_marks()
-    drawn = frames.windows(outage)
+    bars = lanes.lane_bars(outage)
+    marks = lanes.lane_marks(outage.record) if outage.record else _no_marks()
+    drawn = lanes.windows(outage)
     titles = (
         ["Swim lanes"]
         if len(drawn) == 1
@@ -125,7 +125,7 @@ def outcomes(outage: Outage) -> None:
         return
     figure = charts.outcomes_and_functions(
         timeline.intervals(run),
-        frames.drawn_functions(timeline.function_intervals(run)),
+        lanes.drawn_functions(timeline.function_intervals(run)),
         outage.events,
         interval_words=tables.duration(run.bucket_us),
         x_title=_axis(outage),
@@ -267,7 +267,8 @@ def check_lines(outage: Outage) -> str:
             f"p99 {n}: {v:.0f} ms" for n, v in zip(outage.phases["phase"], p99_ms, strict=True)
         ]
         detected, rule = slo.time_to_detect(outage.measured, outage.rates)
-        lines.append(f"detected: {frames.minutes_words(detected)} {rule}".strip())
+        page = f"{frames.minutes_words(detected)}, {rule}" if rule else "no page fires"
+        lines.append(f"detected: {page}")
         lines.append(f"minutes breached: {slo.minutes_breached(outage.rates)}")
     return "\n".join(lines)
 
