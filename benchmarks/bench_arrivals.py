@@ -1,7 +1,8 @@
 """How true the fronts are to their schedule: offered against started arrivals beside a busy server.
 
-Runs the wallet at rising rates (phased, and batched above 500/s) on a server that pgbench keeps busy. The error of an arrival is the start of its work minus its scheduled time. The
-promise is a 99th percentile within 5 ms up to 2,000 requests a second, and nothing skipped.
+Runs the wallet at rising rates (phased, and batched above 500/s) on a server that pgbench keeps
+busy. The error of an arrival is the start of its work minus its scheduled time. The promise is a
+99th percentile within 5 ms up to 2,000 requests a second, and nothing skipped.
 
 Run: python benchmarks/bench_arrivals.py [RATE ...]
 """

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import os
 import random
 import time
 from collections.abc import Coroutine
@@ -312,6 +314,18 @@ class Front:
         return self.counts | {"start_errors_us": self.start_errors_us}
 
 
+def _keep_to_the_schedule() -> None:
+    """Arrivals must start in time: no long garbage collection, and first in line where permitted.
+
+    The schedule (many objects that live as long as the run) is taken out of every collection.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, -10)
+
+
 async def main() -> None:
     """Connect, say ready, obey the parent until its pipe ends."""
     front = Front(configuration_from_parent())
@@ -321,6 +335,7 @@ async def main() -> None:
     except psycopg_pool.PoolTimeout as error:
         tell({"fault": f"front {front.number} cannot fill its pool: {error}"})
         return
+    _keep_to_the_schedule()
     tell({"arrivals": len(front.arrivals)})
     await serve_commands(front.command)
 
