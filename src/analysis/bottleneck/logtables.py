@@ -26,6 +26,10 @@ def create(con: duckdb.DuckDBPyConnection, axis: dict[str, Any], *, use: bool) -
         )
     logevents.create(con)
     _table(con, "bn_durations", axis)
+    _table(con, "bn_examples")
+    # the same reading of a record as everywhere, over the few examples instead of the whole log
+    parsed = load("duckdb/log_events_durations").replace("FROM pg_log", "FROM bn_examples")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE bn_example_durations AS {parsed}")
     _table(con, "bn_fingerprints")
     _table(con, "bn_sessions", {"use": use})
     _table(con, "bn_log_lines", {**axis, "use": use})
