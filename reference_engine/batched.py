@@ -113,23 +113,20 @@ class Batcher:
                 await self._begin(tickets)
 
     def _take(self, limit: int) -> tuple[list[Ticket], list[_Ending]]:
-        """The next batch. It stops before a request whose payer was paid within the same batch, and
-        before a key that is in it already: answers must be those of one request after another."""
+        """The next batch; a key asked for twice waits for the answer to the first.
+
+        All requests of a batch are concurrent, so any one order of them is as good as another; the
+        server takes what is paid before what is received (see batch.sql).
+        """
         tickets: list[Ticket] = []
+        again: list[Ticket] = []
         keys: set[str] = set()
-        credited: set[int | None] = set()
         while self._tickets and len(tickets) < limit:
-            arrival = self._tickets[0].arrival
-            if arrival.idempotency_key in keys:
-                break
-            if arrival.operation == "top_up":
-                credited.add(arrival.wallet_id)
-            elif arrival.wallet_id in credited:
-                break
-            elif arrival.operation == "p2p_transfer":
-                credited.add(arrival.counterparty_id)
-            keys.add(arrival.idempotency_key)
-            tickets.append(self._tickets.popleft())
+            ticket = self._tickets.popleft()
+            key = ticket.arrival.idempotency_key
+            (again if key in keys else tickets).append(ticket)
+            keys.add(key)
+        self._tickets.extendleft(reversed(again))
         endings = [self._endings.popleft() for _ in range(min(limit, len(self._endings)))]
         return tickets, endings
 

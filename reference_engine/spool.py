@@ -22,6 +22,24 @@ class BatchTimes:
     asked_us: int = 0
     answered_us: int = 0
     committed_us: int = 0
+    _shared: tuple[str, ...] | None = None
+
+    def shared(self) -> tuple[str, ...]:
+        """The stages all attempts of the batch share, as the ends of JSON lines; made once."""
+        if self._shared is None:
+            stages = (
+                ("pool_wait", "acquire", self.gathered_us, self.acquired_us),
+                ("ledger_tx", "batch", self.acquired_us, self.committed_us),
+                ("statement", "batch_begin", self.asked_us, self.answered_us),
+                ("commit", "commit", self.answered_us, self.committed_us),
+            )
+            self._shared = tuple(
+                f'{span}","name":"{name}","started_at":{start},'
+                f'"duration_us":{max(0, end - start)}}}\n'
+                for span, name, start, end in stages
+                if start and end
+            )
+        return self._shared
 
 
 class RunClock:
@@ -82,19 +100,10 @@ class Trace:
 
     def add_batch(self, offered_us: int, times: BatchTimes) -> None:
         """Record the stages that this attempt shared with the others of its batch."""
-        gathered = times.gathered_us
-        self._stage("queue", "batch", offered_us, gathered)
-        self._stage("pool_wait", "acquire", gathered, times.acquired_us)
-        self._stage("ledger_tx", "batch", times.acquired_us, times.committed_us)
-        self._stage("statement", "batch_begin", times.asked_us, times.answered_us)
-        self._stage("commit", "commit", times.answered_us, times.committed_us)
-
-    def _stage(self, span: str, name: str, started_us: int, ended_us: int) -> None:
-        """One stage, when it was reached at all (0 is not reached)."""
-        if started_us and ended_us:
-            head = f'{{"request_id":"{self._request_id}","attempt":{self._attempt},"span":"{span}"'
-            tail = f'"started_at":{started_us},"duration_us":{max(0, ended_us - started_us)}}}\n'
-            self._spool.add_line(f'{head},"name":"{name}",{tail}'.encode())
+        head = f'{{"request_id":"{self._request_id}","attempt":{self._attempt},"span":"'
+        waited = max(0, times.gathered_us - offered_us)
+        own = f'queue","name":"batch","started_at":{offered_us},"duration_us":{waited}}}\n'
+        self._spool.add_line("".join([head + s for s in (own, *times.shared())]).encode())
 
     def now_us(self) -> int:
         return self._clock.now_us()

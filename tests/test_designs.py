@@ -246,16 +246,27 @@ def test_bad_request_fails_alone_in_its_batch(ledger, gateway, tmp_path):
     assert case.promises_broken() == []
 
 
-def test_money_received_within_a_batch_is_spent_only_after_it_came(ledger, gateway, tmp_path):
+def test_money_received_can_be_spent_by_who_knows_of_it(ledger, gateway, tmp_path):
+    """Within a batch requests are concurrent; who has the answer to a top-up can spend it."""
     case = Case("batched", {"batch_wait_ms": 50}, ledger, gateway, tmp_path)
 
     async def story(clients):
-        work = [clients.ask("top", "top_up", 1, 500), clients.pay("pay", 1, 1_400)]
-        return await asyncio.gather(*work)
+        first = await clients.ask("top", "top_up", 1, 500)
+        return [first, await clients.pay("pay", 1, 1_400)]
 
     assert [r.outcome for r in case.run(story)] == ["approved", "approved"]
-    assert case.charges() == {}  # the balance was enough once the top-up was in it
+    assert case.charges() == {}
     assert case.ledger.balance(1) == 100
+
+
+def test_key_asked_for_twice_within_a_batch_is_carried_out_once(ledger, gateway, tmp_path):
+    case = Case("batched", {"batch_wait_ms": 50}, ledger, gateway, tmp_path)
+
+    async def story(clients):
+        return await asyncio.gather(*(clients.pay("same", 1, 100) for _ in range(5)))
+
+    assert {r.outcome for r in case.run(story)} == {"approved"}
+    assert case.ledger.balance(1) == 900
 
 
 def test_full_queue_sheds_and_says_so(ledger, gateway, tmp_path):

@@ -1,5 +1,6 @@
 -- Group commit: many requests in one statement and one transaction, with the same answers as if they
--- had come one by one in the order given.
+-- had come one by one: first, in the order given, whatever pays, then whatever only receives. They
+-- are concurrent, so nobody can tell this order from another.
 
 -- Grain: one request of the batch that was not simply approved. Columns: key, answer.
 -- Auto-charge makes the set-based way exact: whatever was asked before takes the balance first, so
@@ -13,12 +14,13 @@ CREATE FUNCTION batch_begin(
     card_part_jpy bigint
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
+DECLARE
+    locked bigint[] := p_wallets || ARRAY(
+        SELECT c FROM unnest(p_operations, p_counterparties) AS u (o, c) WHERE o = 'p2p_transfer');
 BEGIN
-    PERFORM 1 FROM accounts AS a
-    WHERE a.account_id IN (
-        SELECT w FROM unnest(p_wallets) AS w
-        UNION ALL
-        SELECT c FROM unnest(p_operations, p_counterparties) AS u (o, c) WHERE o = 'p2p_transfer')
+    -- An array, not a join: for each row that another batch changed while we waited, PostgreSQL
+    -- checks the whole condition anew, and a join would be run again in full each time.
+    PERFORM 1 FROM accounts AS a WHERE a.account_id = ANY (locked)
     ORDER BY a.account_id FOR NO KEY UPDATE;
     IF p_limited OR p_chain OR NOT p_auto_charge THEN
         RETURN QUERY
@@ -34,7 +36,15 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY
-    WITH asked AS MATERIALIZED (
+    -- LIMIT 1 keeps the question "is this key known?" a search by key, however large the table grows
+    WITH looked AS MATERIALIZED (
+        SELECT u.*, k.known IS NOT NULL AS known
+        FROM unnest(p_keys, p_operations, p_wallets, p_counterparties, p_amounts)
+             WITH ORDINALITY AS u (k, o, w, c, y, position)
+        LEFT JOIN LATERAL (
+            SELECT 1 AS known FROM operations AS o WHERE o.idempotency_key = u.k LIMIT 1
+        ) AS k ON true
+    ), asked AS MATERIALIZED (
         SELECT u.k, u.o, u.w, u.c, u.y, (u.w % p_shards)::integer AS shard,
                CASE WHEN u.o = 'top_up' THEN u.y ELSE greatest(0, least(u.y,
                    a.credits_posted_jpy - a.debits_posted_jpy - a.debits_pending_jpy - coalesce(
@@ -43,10 +53,9 @@ BEGIN
                            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)))
                END::bigint AS balance_part,
                a.account_id IS NULL AS stranger
-        FROM unnest(p_keys, p_operations, p_wallets, p_counterparties, p_amounts)
-             WITH ORDINALITY AS u (k, o, w, c, y, position)
+        FROM looked AS u
         LEFT JOIN accounts AS a ON a.account_id = u.w AND a.kind = 'wallet'
-        WHERE NOT EXISTS (SELECT 1 FROM operations AS known WHERE known.idempotency_key = u.k)
+        WHERE NOT u.known
     ), judged AS MATERIALIZED (
         SELECT a.*, nextval('operation_ids') AS id,
                CASE WHEN a.stranger THEN 'declined' WHEN a.balance_part = a.y THEN 'approved'
@@ -79,9 +88,9 @@ BEGIN
     FROM judged AS j WHERE j.given <> 'approved'
     UNION ALL
     SELECT u.k, (s.given).operation_id, (s.given).state, (s.given).reason, (s.given).card_part_jpy
-    FROM unnest(p_keys, p_operations, p_wallets, p_amounts) AS u (k, o, w, y)
-    JOIN operations AS known ON known.idempotency_key = u.k
-    CROSS JOIN LATERAL (SELECT stored_answer(u.k, u.o, u.w, u.y) AS given) AS s;
+    FROM looked AS u
+    CROSS JOIN LATERAL (SELECT stored_answer(u.k, u.o, u.w, u.y) AS given) AS s
+    WHERE u.known;
 END
 $$;
 
@@ -92,15 +101,16 @@ RETURNS TABLE (
     card_part_jpy bigint
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
-BEGIN
-    -- every row that the postings below will touch is locked here, in one order for all batches
-    PERFORM 1 FROM accounts AS a
-    WHERE a.account_id IN (
+DECLARE
+    locked bigint[] := ARRAY(
         SELECT v.account_id FROM operations AS o
         CROSS JOIN LATERAL (VALUES (o.wallet_id),
             (taker_of(o.operation, o.counterparty_id, o.shard)), (9100001 + o.shard)
         ) AS v (account_id)
-        WHERE o.idempotency_key = ANY (p_keys))
+        WHERE o.idempotency_key = ANY (p_keys));
+BEGIN
+    -- every row that the postings below will touch is locked here, in one order for all batches
+    PERFORM 1 FROM accounts AS a WHERE a.account_id = ANY (locked)
     ORDER BY a.account_id FOR NO KEY UPDATE;
     RETURN QUERY
     SELECT u.k, (g.given).operation_id, (g.given).state, (g.given).reason, (g.given).card_part_jpy

@@ -125,7 +125,21 @@ BEGIN
     IF NOT p_auto_charge THEN
         RETURN (id, 'declined', 'insufficient_balance', 0)::answer;
     END IF;
-    RETURN (id, 'pending', NULL, p_amount - p_available)::answer;
+    why := CASE p_operation WHEN 'p2p_transfer' THEN receiver_fault(p_wallet, p_counterparty) END;
+    RETURN (id, 'pending', why, p_amount - p_available)::answer;
+END
+$$;
+
+-- Returns NULL, or fails as posting would: a transfer that can never be posted must not reach the card.
+CREATE FUNCTION receiver_fault(p_wallet bigint, p_receiver bigint) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    IF p_wallet = p_receiver THEN
+        RAISE EXCEPTION 'a transfer has two accounts' USING ERRCODE = 'check_violation';
+    ELSIF NOT EXISTS (SELECT 1 FROM accounts WHERE account_id = p_receiver) THEN
+        RAISE EXCEPTION 'a transfer names an account that does not exist'
+            USING ERRCODE = 'foreign_key_violation';
+    END IF;
+    RETURN NULL;
 END
 $$;
 

@@ -9,6 +9,11 @@ DECLARE
     fitting_count bigint;
     expected bigint;
     touched bigint;
+    ids bigint[];
+    dps bigint[];
+    cps bigint[];
+    dhs bigint[];
+    chs bigint[];
 BEGIN
     SELECT count(*), count(pending_id) INTO row_count, ending_count FROM new_transfers;
     IF row_count = 0 THEN
@@ -53,6 +58,7 @@ BEGIN
                (SELECT count(*) FROM moved)
         INTO fitting_count, expected, touched;
     ELSE
+        -- in three steps: lock waits of a join would be followed by running it again for each row
         WITH ended AS MATERIALIZED (
             SELECT h.* FROM new_transfers AS n
             CROSS JOIN LATERAL (SELECT * FROM hold_ended_by(n.pending_id, n.debit_account_id,
@@ -74,21 +80,19 @@ BEGIN
                 UNION ALL SELECT debit_account_id, 0, 0, -amount_jpy, 0 FROM ended
                 UNION ALL SELECT credit_account_id, 0, 0, 0, -amount_jpy FROM ended
             ) AS sides GROUP BY account_id
-        ), locked AS MATERIALIZED (
-            SELECT a.account_id, d.dp, d.cp, d.dh, d.ch
-            FROM accounts AS a JOIN delta AS d ON d.account_id = a.account_id
-            ORDER BY a.account_id FOR NO KEY UPDATE OF a
-        ), moved AS (
-            UPDATE accounts AS a
-            SET debits_posted_jpy = a.debits_posted_jpy + l.dp,
-                credits_posted_jpy = a.credits_posted_jpy + l.cp,
-                debits_pending_jpy = a.debits_pending_jpy + l.dh,
-                credits_pending_jpy = a.credits_pending_jpy + l.ch
-            FROM locked AS l WHERE a.account_id = l.account_id RETURNING 1
         )
-        SELECT (SELECT count(*) FROM ended), (SELECT count(*) FROM delta),
-               (SELECT count(*) FROM moved)
-        INTO fitting_count, expected, touched;
+        SELECT (SELECT count(*) FROM ended), count(*),
+               array_agg(account_id), array_agg(dp), array_agg(cp), array_agg(dh), array_agg(ch)
+        INTO fitting_count, expected, ids, dps, cps, dhs, chs FROM delta;
+        PERFORM 1 FROM accounts WHERE account_id = ANY (ids) ORDER BY account_id FOR NO KEY UPDATE;
+        UPDATE accounts AS a
+        SET debits_posted_jpy = a.debits_posted_jpy + l.dp,
+            credits_posted_jpy = a.credits_posted_jpy + l.cp,
+            debits_pending_jpy = a.debits_pending_jpy + l.dh,
+            credits_pending_jpy = a.credits_pending_jpy + l.ch
+        FROM unnest(ids, dps, cps, dhs, chs) AS l (account_id, dp, cp, dh, ch)
+        WHERE a.account_id = l.account_id;
+        GET DIAGNOSTICS touched = ROW_COUNT;
     END IF;
     IF fitting_count <> ending_count THEN
         RAISE EXCEPTION 'a transfer ends a hold that does not exist, is not due, or is smaller'
