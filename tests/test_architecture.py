@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,21 +27,28 @@ def _name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def _imported(source: str) -> set[str]:
+@cache
+def _nodes(source: str) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(source)))
+
+
+@cache
+def _imported(source: str) -> frozenset[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in _nodes(source):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def _top(source: str) -> set[str]:
     return {name.partition(".")[0] for name in _imported(source)}
 
 
+@cache
 def _text(path: Path) -> str:
     return path.read_text("utf-8")
 
@@ -73,8 +81,8 @@ def test_no_analysis_module_can_read_the_truth(path):
     text = _text(path)
     assert "truth.json" not in text
     assert "runlog.schema.TRUTH" not in _imported(text)
-    names = {n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name)}
-    attributes = {n.attr for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Attribute)}
+    names = {n.id for n in _nodes(text) if isinstance(n, ast.Name)}
+    attributes = {n.attr for n in _nodes(text) if isinstance(n, ast.Attribute)}
     assert "TRUTH" not in names | attributes
 
 
@@ -108,7 +116,7 @@ def test_notebooks_import_the_analysis_only(path):
 def test_functions_stay_within_seventy_lines(path):
     long = [
         f"{node.name}: {node.end_lineno - node.lineno + 1} lines"
-        for node in ast.walk(ast.parse(_text(path)))
+        for node in _nodes(_text(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.end_lineno - node.lineno + 1 > 70
     ]
