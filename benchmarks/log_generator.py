@@ -1,7 +1,7 @@
 """Generates a seeded PostgreSQL csvlog (26 columns) with a realistic mix of records.
 
-The mix: a wallet's statements over the simple and the extended protocol, connections, lock waits that
-are acquired, cancelled or end in a deadlock, errors, checkpoints, temporary files, autovacuum.
+The mix: a wallet's statements over the simple and the extended protocol, connections, lock waits
+that are acquired, cancelled or end in a deadlock, errors, checkpoints, temporary files, autovacuum.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ _START = dt.datetime(2026, 3, 14, 3, 0, tzinfo=dt.UTC)
 _APPS = ("front-1", "front-2", "front-3", "batch", "admin")
 _SIMPLE = (
     "SELECT balance FROM accounts WHERE account_id = {a}",
-    "SELECT t.id, t.amount_jpy, t.posted_at FROM transfers t WHERE t.account_id = {a} "
-    "AND t.posted_at > '2026-03-{d:02d} 00:00:00' ORDER BY t.posted_at DESC LIMIT {n}",
+    """SELECT t.id, t.amount_jpy, t.posted_at FROM transfers t WHERE t.account_id = {a} AND \
+t.posted_at > '2026-03-{d:02d} 00:00:00' ORDER BY t.posted_at DESC LIMIT {n}""",
     "UPDATE accounts SET balance = balance - {n} WHERE account_id = {a}",
     "INSERT INTO transfers (account_id, amount_jpy, memo) VALUES ({a}, {n}, 'order {a}-{n}')",
     "BEGIN",
     "COMMIT",
-    "SELECT m.name, sum(t.amount_jpy) FROM merchants m JOIN transfers t ON t.merchant_id = m.id "
-    "WHERE m.region IN ({d}, {n}, {a}) AND t.status = 'captured' GROUP BY m.name HAVING count(*) > {n}",
+    """SELECT m.name, sum(t.amount_jpy) FROM merchants m JOIN transfers t ON t.merchant_id = m.id \
+WHERE m.region IN ({d}, {n}, {a}) AND t.status = 'captured' GROUP BY m.name \
+HAVING count(*) > {n}""",
 )
 _PREPARED = (
     "update accounts set balance = balance - $1 where account_id = $2 and balance >= $1",
-    "insert into operations (idempotency_key, account_id, answer) values ($1, $2, $3) "
-    "on conflict (idempotency_key) do nothing returning answer",
+    """insert into operations (idempotency_key, account_id, answer) values ($1, $2, $3) \
+on conflict (idempotency_key) do nothing returning answer""",
     "select account_id, kind, balance, pending from accounts where account_id = any($1) for update",
 )
 
@@ -171,10 +172,12 @@ def _lock_wait(rng: random.Random, s: _Session, holder: _Session, at: dt.datetim
     waited = rng.randrange(1001, 9000)
     dice = rng.random()
     if dice < 0.05:
-        text = f"process {s.pid} detected deadlock while waiting for {what} after 1000.{rng.randrange(999):03d} ms"
+        seen = f"after 1000.{rng.randrange(999):03d} ms"
+        text = f"process {s.pid} detected deadlock while waiting for {what} {seen}"
         graph = (
             f"Process {s.pid} waits for {what}; blocked by process {holder.pid}.\n"
-            f"Process {holder.pid} waits for ShareLock on transaction {xid + 1}; blocked by process {s.pid}.\n"
+            f"Process {holder.pid} waits for ShareLock on transaction {xid + 1}; "
+            f"blocked by process {s.pid}.\n"
             f"Process {s.pid}: {query}\nProcess {holder.pid}: {query}"
         )
         empty = f"Process holding the lock: {holder.pid}. Wait queue: ."
@@ -275,16 +278,17 @@ def _background(rng: random.Random, s: _Session, at: dt.datetime) -> str:
         )
     if dice < 0.75:
         text = (
-            f"checkpoint complete: wrote {rng.randrange(20000)} buffers (3.1%); 0 WAL file(s) added, 0 removed, "
-            f"3 recycled; write={rng.uniform(1, 200):.3f} s, sync={rng.uniform(0, 3):.3f} s, total="
-            f"{rng.uniform(1, 204):.3f} s; sync files=41, longest=0.211 s, average=0.004 s; distance=49152 kB, "
-            "estimate=51200 kB"
+            f"checkpoint complete: wrote {rng.randrange(20000)} buffers (3.1%); 0 WAL file(s) "
+            f"added, 0 removed, 3 recycled; write={rng.uniform(1, 200):.3f} s, "
+            f"sync={rng.uniform(0, 3):.3f} s, total={rng.uniform(1, 204):.3f} s; sync files=41, "
+            "longest=0.211 s, average=0.004 s; distance=49152 kB, estimate=51200 kB"
         )
         return _record(s, at, "", "LOG", "00000", text)
     text = (
         'automatic vacuum of table "wallet.public.accounts": index scans: 1\n'
-        f"pages: 0 removed, 8849 remain\ntuples: {rng.randrange(9000)} removed, 100000 remain, 12 are dead but "
-        f"not yet removable, oldest xmin: 99\nsystem usage: CPU: user: 0.11 s, system: 0.02 s, elapsed: 1.31 s"
+        f"pages: 0 removed, 8849 remain\ntuples: {rng.randrange(9000)} removed, 100000 remain, "
+        "12 are dead but not yet removable, oldest xmin: 99\n"
+        "system usage: CPU: user: 0.11 s, system: 0.02 s, elapsed: 1.31 s"
     )
     return _record(s, at, "", "LOG", "00000", text)
 
