@@ -7,6 +7,7 @@ import re
 import pytest
 from site_case import recorded_site
 
+from analysis.postmortem import extra
 from analysis.report.build import build
 from analysis.report.site import recorded_runs, site_pages
 
@@ -18,7 +19,8 @@ AGAIN = ("01_outage_timeline-kyash-2018-10-09", "03_database_bottleneck-kyash-20
 def again(tmp_path_factory):
     """A second build of the pages that read a recorded run, into another folder."""
     pages = [page for page in site_pages(recorded_runs()) if page.slug in AGAIN]
-    return build(pages, tmp_path_factory.mktemp("again") / "other", subtitle="Again.", workers=1)
+    folder = tmp_path_factory.mktemp("again") / "other"
+    return build(pages, folder, subtitle="Again.", workers=1, extras=[extra])
 
 
 @pytest.mark.parametrize("slug", AGAIN)
@@ -37,6 +39,14 @@ def test_pages_differ_in_the_footer_only(again, slug):
         assert len(FOOTER.findall(text)) == 1
         assert "Project commit" in FOOTER.findall(text)[0]
     assert FOOTER.sub("", texts[0]) == FOOTER.sub("", texts[1])
+
+
+def test_draft_postmortem_is_byte_identical(again):
+    drafts = [
+        (site.index.parent / AGAIN[0] / "postmortem.md").read_bytes()
+        for site in (recorded_site(), again)
+    ]
+    assert drafts[0] == drafts[1]
 
 
 def test_no_page_has_an_external_url():
