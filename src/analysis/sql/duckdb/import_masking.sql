@@ -1,3 +1,4 @@
+-- Grain: none, these are macros.
 -- Macros that mask literals in log texts. No grain: they take and give one text.
 -- mask_sql(x): every string, number, parameter, dollar-quoted text and comment of an SQL text
 --   becomes "?". Identifiers stay. A text with both kinds of quotes goes through a tokenizer that

@@ -1,3 +1,4 @@
+-- Grain: none, these are macros.
 -- The same macros as import_masking.sql when the user asked to keep literals: texts pass as they are.
 CREATE OR REPLACE TEMP MACRO mask_sql(x) AS x;
 CREATE OR REPLACE TEMP MACRO mask_values(x) AS x;
