@@ -31,7 +31,11 @@ def incidents_command() -> None:
 @click.option("--kind", type=click.Choice(["outage", "security"]), help="Only this kind.")
 @click.option("--company", help="Only this company.")
 @click.option("--cause", "cause_group", help="Only this group of causes, e.g. load.")
-@click.option("--database", type=click.Choice(["yes", "no", "partly", "unknown"]))
+@click.option(
+    "--database",
+    type=click.Choice(["yes", "no", "partly", "unknown"]),
+    help="Only those with (or without) a database among the stated causes.",
+)
 def list_command(
     as_json: bool,
     kind: str | None,
@@ -85,7 +89,14 @@ def validate_command(files: tuple[Path, ...]) -> None:
 
 @incidents_command.command("export")
 @click.argument("incident_id")
-@click.option("--format", "form", type=click.Choice(_FORMATS), default=_FORMATS[0])
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(_FORMATS),
+    default=_FORMATS[0],
+    show_default=True,
+    help="Form of the export.",
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File; else stdout.")
 def export_command(incident_id: str, form: str, out: Path | None) -> None:
     """Export one incident to Timesketch (JSONL, CSV) or to a postmortems.app record."""
