@@ -176,6 +176,13 @@ def test_a_wrong_mapping_is_told_in_one_line(
     assert not (tmp_path / "run").exists()
 
 
+def test_the_mapping_in_the_documentation_works(tmp_path: Path) -> None:
+    text = (Path(__file__).resolve().parents[1] / "docs" / "imports.md").read_text("utf-8")
+    mapping = text.split("```toml\n")[1].split("```")[0]
+    rows = ROWS.replace("ts,", "received,", 1)
+    assert import_requests(*files(tmp_path, rows, mapping), tmp_path / "run").requests == 3
+
+
 def test_missing_files_are_usage_faults(tmp_path: Path) -> None:
     requests, mapping = files(tmp_path)
     with pytest.raises(UsageFault, match="no such request log"):
