@@ -228,10 +228,30 @@ class Rig:
     # --- recovery and the promises -----------------------------------------------------------
 
     def recover(self) -> None:
-        """Settle unknown outcomes, then give back what was captured for no payment."""
+        """Settle unknown outcomes, then reconcile: what one book has and the other lacks.
+
+        A charge without a payment is given back (the refund list). A charge given back whose refund
+        was rolled back in the ledger is carried through there.
+        """
         settled = settle_unknown(self.server.dsn, "wallet", self.gateway.port)
         assert settled.still_unknown == 0, settled
         asyncio.run(self._refund(self.refund_list()))
+        self._carry_refunds_through()
+
+    def _carry_refunds_through(self) -> None:
+        posted = self.posted_charges()
+        back = [c.idempotency_key for c in self.gateway.books() if c.status == "refunded"]
+        with psycopg.connect(self.server.dsn, options="-c search_path=wallet") as connection:
+            for key in back:
+                if key in posted:
+                    begin = (
+                        "SELECT (refund_begin(%s, idempotency_key, wallet_id, false)).state "
+                        "FROM operations WHERE idempotency_key = %s"
+                    )
+                    state = connection.execute(begin, (f"repair:{key}", key)).fetchone()
+                    assert state == ("pending",), (key, state)
+                    finish = "SELECT operation_finish(%s, 'captured', NULL, false)"
+                    connection.execute(finish, (f"repair:{key}",))
 
     async def _refund(self, keys: list[str]) -> None:
         async with GatewayClient(self.gateway.port, timeout_s=10.0) as client:
