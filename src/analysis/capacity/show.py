@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from analysis import tables
 from analysis.capacity import answers, counterfactual, effects, scale, usl
@@ -12,12 +13,12 @@ from analysis.capacity.report import CapacityReport
 from analysis.charts import capacity as charts
 
 
-def effects_figure(report: CapacityReport) -> go.Figure:
+def effects_figure(report: CapacityReport) -> Any:
     """Return the figure of effects."""
     return charts.effects(report.effects)
 
 
-def scalability_figure(report: CapacityReport) -> go.Figure:
+def scalability_figure(report: CapacityReport) -> Any:
     """Return measured points and fitted laws."""
     results = report.sweep.results
     points = results[results["purpose"] == "scalability"].sort_values("pool_size")
@@ -29,17 +30,17 @@ def scalability_figure(report: CapacityReport) -> go.Figure:
     return charts.scalability(points, curves)
 
 
-def validation_figure(report: CapacityReport) -> go.Figure:
+def validation_figure(report: CapacityReport) -> Any:
     """Return predicted against measured latencies."""
     return charts.validation(report.validation)
 
 
-def mitigation_figure(report: CapacityReport) -> go.Figure:
+def mitigation_figure(report: CapacityReport) -> Any:
     """Return what an earlier switch-off would have done."""
     return charts.mitigation(report.mitigation)
 
 
-def metastability_figure(report: CapacityReport) -> go.Figure:
+def metastability_figure(report: CapacityReport) -> Any:
     """Return goodput second by second under each retry policy."""
     frame = report.sweep.timelines
     frame = frame[frame["study"] == counterfactual.METASTABILITY]

@@ -25,8 +25,20 @@ STUDIES = (counterfactual.MITIGATION, counterfactual.METASTABILITY)
 @click.command("sweep")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the sweep (new).")
 @click.option("--only", multiple=True, metavar="NAME", help="Experiments that begin so; a study.")
-@click.option("--repetitions", type=click.IntRange(1, 100), default=5, show_default=True)
-@click.option("--study-repetitions", type=click.IntRange(0, 20), default=2, show_default=True)
+@click.option(
+    "--repetitions",
+    type=click.IntRange(1, 100),
+    default=5,
+    show_default=True,
+    help="How often each experiment is measured.",
+)
+@click.option(
+    "--study-repetitions",
+    type=click.IntRange(0, 20),
+    default=2,
+    show_default=True,
+    help="How often each variant of a study is run.",
+)
 @click.option("--list", "list_them", is_flag=True, help="List the experiments and end.")
 def sweep_command(
     out: Path | None,
