@@ -18,6 +18,23 @@ from analysis.sql import load
 MAX_HOPS = 64
 
 
+# table -> its query, in the order in which they can be made
+QUERIES = {
+    "bn_durations": "duckdb/bottleneck_durations",
+    "bn_examples": "duckdb/bottleneck_examples",
+    "bn_fingerprints": "duckdb/bottleneck_fingerprints",
+    "bn_sessions": "duckdb/bottleneck_sessions",
+    "bn_log_lines": "duckdb/bottleneck_log_lines",
+    "bn_waits": "duckdb/bottleneck_waits",
+    "bn_wait_buckets": "duckdb/bottleneck_wait_buckets",
+    "bn_waiting_statements": "duckdb/bottleneck_waiting_statements",
+    "bn_holders": "duckdb/bottleneck_holders",
+    "bn_overlap_log": "duckdb/bottleneck_overlap_log",
+    "bn_overlap_waits": "duckdb/bottleneck_overlap_waits",
+    "bn_chain": "duckdb/bottleneck_chain_start",
+}
+
+
 def create(con: duckdb.DuckDBPyConnection, axis: dict[str, Any], *, use: bool) -> None:
     """Create the `bn_*` tables of the server log; empty ones when the log is not to be used."""
     if not use:
@@ -49,7 +66,7 @@ def follow_chains(con: duckdb.DuckDBPyConnection) -> int:
     itself waiting then, as far as the log shows. A cycle has no root: its waits are missing from
     the table.
     """
-    _table(con, "bn_chain", name="bottleneck_chain_start")
+    _table(con, "bn_chain")
     con.execute(
         "CREATE OR REPLACE TEMP TABLE bn_visited AS SELECT wait_id, wait_id AS via FROM bn_waits"
     )
@@ -73,11 +90,7 @@ def _count(con: duckdb.DuckDBPyConnection, source: str) -> int:
 
 
 def _table(
-    con: duckdb.DuckDBPyConnection,
-    table: str,
-    parameters: dict[str, Any] | None = None,
-    *,
-    name: str = "",
+    con: duckdb.DuckDBPyConnection, table: str, parameters: dict[str, Any] | None = None
 ) -> None:
-    query = load(f"duckdb/{name or table.replace('bn_', 'bottleneck_', 1)}")
+    query = load(QUERIES[table])
     con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {query}", parameters or {})
