@@ -307,6 +307,11 @@ def test_show_of_an_unknown_incident_is_a_usage_fault(capsys):
     assert "did you mean" in capsys.readouterr().err
 
 
+def test_about_that_is_no_number_is_a_usage_fault(capsys):
+    assert run_cli(["incidents", "show", "kyash-2018-11-03", "--about", "nan"]) == 2
+    assert "no number" in capsys.readouterr().err
+
+
 def test_export_writes_the_file_it_names(tmp_path, capsys):
     out = tmp_path / "kyash.csv"
     code = run_cli(

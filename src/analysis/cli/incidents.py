@@ -67,7 +67,10 @@ def show_command(incident_id: str, as_json: bool, about_minutes: float) -> None:
     """Show one incident: phases, communication, durations in minutes with their bounds."""
     from analysis.incidents.describe import describe
     from analysis.incidents.store import load_corpus
+    from runlog.errors import UsageFault
 
+    if about_minutes != about_minutes:  # not a number passes every range
+        raise UsageFault("--about is no number", about_minutes, "give minutes from 0 to 720")
     content = describe(load_corpus().get(incident_id), about_minutes)
     if as_json:
         echo_json(content)
@@ -138,7 +141,8 @@ def _minutes(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return "? min"
     if high >= 2 * 1440:
-        return f"{low / 1440:.1f} to {high / 1440:.1f} days"
+        first, last = f"{low / 1440:.1f}", f"{high / 1440:.1f}"
+        return f"{first} days" if first == last else f"{first} to {last} days"
     return f"{low:g} min" if low == high else f"{low:g} to {high:g} min"
 
 
