@@ -16,11 +16,13 @@ from reference_engine.gateway_client import GatewayAnswer, GatewayClient
 from reference_engine.ledger.schema import connection_to
 
 PENDING_SQL = (
-    "SELECT idempotency_key, operation::text, refers_to FROM operations "
+    "SELECT idempotency_key, operation::text, refers_to, card_part_jpy FROM operations "
     "WHERE state = 'pending' ORDER BY operation_id"
 )
 FINISH_SQL = "SELECT state FROM operation_finish(%s, %s, %s, %s)"
 _IN_FLIGHT = 32
+# captured, and in no payment: given back before the operation is given up
+_CHARGE_MUST_NOT_STAND = ("balance_spent_meanwhile", "refused_by_ledger", "amount_differs")
 
 
 @dataclass
@@ -47,18 +49,17 @@ async def _settle(connection: psycopg.Connection[Any], port: int, chain: bool) -
     gate = asyncio.Semaphore(_IN_FLIGHT)
     async with GatewayClient(port, timeout_s=5.0) as gateway:
 
-        async def one(key: str, operation: str, refers_to: str | None) -> None:
+        async def one(key: str, operation: str, refers_to: str | None, card_jpy: int) -> None:
             async with gate:
                 if operation == "refund":
                     outcome, reason = await _refund_outcome(gateway, refers_to or "")
                 else:
-                    outcome, reason = await _charge_outcome(gateway, key)
-                if outcome == "captured" and not _post(connection, key, chain):
-                    # the balance part had no hold and is spent: the charge must not stand
+                    outcome, reason = await _charge_outcome(gateway, key, card_jpy)
+                if outcome == "captured":
+                    reason = _post(connection, key, chain)
+                if reason in _CHARGE_MUST_NOT_STAND:
                     back = await gateway.refund(key)
-                    given_back = back.outcome in ("refunded", "voided")
-                    outcome = "failed" if given_back else None
-                    reason = "balance_spent_meanwhile"
+                    outcome = "failed" if back.outcome in ("refunded", "voided") else None
                 if outcome in ("declined", "failed"):
                     connection.execute(FINISH_SQL, (key, outcome, reason, chain))
                 _count(settled, outcome, reason)
@@ -67,19 +68,25 @@ async def _settle(connection: psycopg.Connection[Any], port: int, chain: bool) -
     return settled
 
 
-def _post(connection: psycopg.Connection[Any], key: str, chain: bool) -> bool:
-    """Post a captured charge; False when the balance part is gone (it had no hold)."""
+def _post(connection: psycopg.Connection[Any], key: str, chain: bool) -> str | None:
+    """Post a captured charge; return why the ledger refuses it, None when it is posted."""
     try:
         connection.execute(FINISH_SQL, (key, "captured", None, chain))
     except psycopg.errors.CheckViolation:
-        return False
-    return True
+        return "balance_spent_meanwhile"  # the balance part had no hold
+    except psycopg.errors.IntegrityError:
+        return "refused_by_ledger"
+    return None
 
 
-async def _charge_outcome(gateway: GatewayClient, key: str) -> tuple[str | None, str | None]:
+async def _charge_outcome(
+    gateway: GatewayClient, key: str, card_jpy: int
+) -> tuple[str | None, str | None]:
     said = await gateway.status(key)
     if said.outcome == "absent":
         said = await gateway.void(key)  # cancels the key for good, or finds a charge just made
+    if said.outcome == "captured" and said.amount_jpy != card_jpy:
+        return None, "amount_differs"  # made by an attempt that was rolled back since
     return _read(said)
 
 
@@ -87,7 +94,9 @@ async def _refund_outcome(gateway: GatewayClient, key: str) -> tuple[str | None,
     said = await gateway.refund(key)  # idempotent: refunded now, or already
     if said.outcome in ("refunded", "voided"):
         return "captured", None
-    return (None, "unknown") if not said.known else ("failed", said.reason or said.outcome)
+    if said.outcome in ("absent", "declined", "cancelled"):
+        return "failed", said.reason or said.outcome
+    return None, said.reason or said.outcome  # not heard: it may have been refunded before
 
 
 def _read(said: GatewayAnswer) -> tuple[str | None, str | None]:

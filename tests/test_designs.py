@@ -280,3 +280,25 @@ def test_full_queue_sheds_and_says_so(ledger, gateway, tmp_path):
     assert Reply("shed", "max_waiting") in replies
     approved = sum(r.outcome == "approved" for r in replies)
     assert case.ledger.one("SELECT count(*) AS n FROM operations").n == approved > 0
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_key_used_for_something_else_gets_no_answer_of_the_first(design, ledger, gateway, tmp_path):
+    case = Case(design, {}, ledger, gateway, tmp_path)
+
+    async def story(clients):
+        for name in ("one", "two"):
+            await clients.pay(name, 1, 100)
+        return [
+            await clients.ask("send", "p2p_transfer", 1, 100, other=2),
+            await clients.ask("send", "p2p_transfer", 1, 100, other=3),
+            await clients.ask("back", "refund", 1, 100, refers_to="one"),
+            await clients.ask("back", "refund", 1, 100, refers_to="two"),
+            await clients.ask("back", "refund", 1, 100, refers_to="one"),
+        ]
+
+    other = Reply("declined", "key_used_for_another_operation")
+    done = Reply("approved")
+    assert case.run(story) == [done, other, done, other, done]
+    assert [ledger.balance(w) for w in (1, 2, 3)] == [800, 1_100, 1_000]
+    assert case.promises_broken() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 
 import numpy as np
 import psycopg
@@ -123,3 +124,72 @@ def test_one_key_asked_for_by_everybody_is_carried_out_once(ledger):
     assert len(answers) == SESSIONS
     assert len(set(answers)) == 1
     assert ledger.balance(1) == 900
+
+
+BEGIN_BATCH = (
+    "SELECT * FROM batch_begin(%s::text[], array_fill('{}'::operation_kind, ARRAY[16]), "
+    "%s::bigint[], %s::bigint[], array_fill(1::bigint, ARRAY[16]), false, 2, false, %s)"
+)
+
+
+@pytest.mark.parametrize("chained", [False, True], ids=["sharded", "sharded-chained"])
+def test_batches_over_many_settlement_rows_never_deadlock(ledger, chained):
+    """Each session has wallets of its own; in random order they meet at the settlement rows."""
+
+    def work(own, drawn, number):
+        for turn in range(ROUNDS):
+            wallets = [number * 2 + 1 + n % 2 for n in range(16)]
+            drawn.shuffle(wallets)
+            keys = [f"{number}-{turn}-{n}" for n in range(16)]
+            kind = ("card_payment", "top_up")[turn % 2]
+            own.all(BEGIN_BATCH.format(kind), keys, wallets, [2_000_001] * 16, chained)
+
+    together(ledger, work)
+    assert ledger.faults() == []
+    assert ledger.all("SELECT * FROM chain_faults()") == []
+
+
+def test_batch_and_single_finish_of_one_operation_never_deadlock(ledger):
+    """The wallet is busy; a batch queues for it, then somebody else finishes the operation."""
+    ledger.all(
+        "SELECT operation_begin('pay', 'card_payment', 1, 2000001, 1200, true, 0, false, "
+        "false, true)"
+    )
+    finishes = {
+        "batch": "SELECT * FROM batch_finish('{pay}', '{captured}', '{null}', false)",
+        "single": "SELECT * FROM operation_finish('pay', 'captured', NULL, false)",
+    }
+    answers: dict[str, str] = {}
+
+    def finish(name):
+        with connection_to(ledger.dsn, ledger.schema, f"finish {name}") as connection:
+            connection.autocommit = True
+            connection.row_factory = ledger.connection.row_factory
+            try:
+                answers[name] = connection.execute(finishes[name]).fetchone().state
+            except psycopg.Error as error:
+                answers[name] = str(error.sqlstate)
+
+    threads = [threading.Thread(target=finish, args=(name,)) for name in finishes]
+    with connection_to(ledger.dsn, ledger.schema, "busy") as busy:
+        busy.execute("SELECT 1 FROM accounts WHERE account_id = 1 FOR NO KEY UPDATE")
+        for number, thread in enumerate(threads, start=1):
+            thread.start()
+            _until_waiting(ledger, number)
+        busy.rollback()
+        for thread in threads:
+            thread.join(30)
+    assert answers == {"batch": "approved", "single": "approved"}
+    assert ledger.balance(1) == 0
+    assert ledger.faults() == []
+
+
+def _until_waiting(ledger, sessions):
+    query = (
+        "SELECT count(*) AS n FROM pg_stat_activity "
+        "WHERE application_name LIKE 'finish %%' AND wait_event_type = 'Lock'"
+    )
+    deadline = time.monotonic() + 20
+    while ledger.one(query).n < sessions:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

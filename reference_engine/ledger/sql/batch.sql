@@ -18,6 +18,12 @@ DECLARE
     locked bigint[] := p_wallets || ARRAY(
         SELECT c FROM unnest(p_operations, p_counterparties) AS u (o, c) WHERE o = 'p2p_transfer');
 BEGIN
+    IF p_limited OR p_chain OR NOT p_auto_charge THEN
+        -- posted one by one below: the rows they share are locked first, too, in the one order
+        locked := locked || ARRAY(
+            SELECT CASE o WHEN 'top_up' THEN 9200001 ELSE 9000001 END + w % p_shards
+            FROM unnest(p_operations, p_wallets) AS u (o, w) WHERE o <> 'p2p_transfer');
+    END IF;
     -- An array, not a join: for each row that another batch changed while we waited, PostgreSQL
     -- checks the whole condition anew, and a join would be run again in full each time.
     PERFORM 1 FROM accounts AS a WHERE a.account_id = ANY (locked)
@@ -84,12 +90,13 @@ BEGIN
                END
         FROM judged AS j WHERE NOT j.stranger AND j.balance_part > 0
     )
-    SELECT j.k, j.id, j.given, CASE WHEN j.stranger THEN 'no_such_wallet' END, j.y - j.balance_part
+    SELECT j.k, j.id, j.given, CASE WHEN j.stranger THEN 'no_such_wallet'
+               WHEN j.o = 'p2p_transfer' THEN receiver_fault(j.w, j.c) END, j.y - j.balance_part
     FROM judged AS j WHERE j.given <> 'approved'
     UNION ALL
     SELECT u.k, (s.given).operation_id, (s.given).state, (s.given).reason, (s.given).card_part_jpy
     FROM looked AS u
-    CROSS JOIN LATERAL (SELECT stored_answer(u.k, u.o, u.w, u.y) AS given) AS s
+    CROSS JOIN LATERAL (SELECT stored_answer(u.k, u.o, u.w, u.y, u.c) AS given) AS s
     WHERE u.known;
 END
 $$;
@@ -109,6 +116,9 @@ DECLARE
         ) AS v (account_id)
         WHERE o.idempotency_key = ANY (p_keys));
 BEGIN
+    -- operations before accounts, as who finishes a single one takes them
+    PERFORM 1 FROM operations AS o WHERE o.idempotency_key = ANY (p_keys)
+    ORDER BY o.idempotency_key FOR NO KEY UPDATE;
     -- every row that the postings below will touch is locked here, in one order for all batches
     PERFORM 1 FROM accounts AS a WHERE a.account_id = ANY (locked)
     ORDER BY a.account_id FOR NO KEY UPDATE;

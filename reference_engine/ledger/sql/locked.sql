@@ -25,7 +25,7 @@ BEGIN
         p_amount - given.card_part_jpy, given.card_part_jpy, p_shard, given.reason)
     ON CONFLICT (idempotency_key) DO NOTHING;
     IF NOT FOUND THEN
-        RETURN stored_answer(p_key, p_operation, p_wallet, p_amount);
+        RETURN stored_answer(p_key, p_operation, p_wallet, p_amount, p_counterparty);
     END IF;
     IF given.state = 'approved' THEN
         INSERT INTO transfers (transfer_id, debit_account_id, credit_account_id, amount_jpy, code)

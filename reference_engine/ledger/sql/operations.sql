@@ -19,13 +19,18 @@ RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN p_operation = 'p2p_transfer' THEN p_counterparty ELSE 9000001 + p_shard END
 $$;
 
-CREATE FUNCTION stored_answer(p_key text, p_operation operation_kind, p_wallet bigint, p_amount bigint)
-RETURNS answer LANGUAGE plpgsql AS $$
+-- The first answer to a key; whoever asks for something else under that key is told so.
+CREATE FUNCTION stored_answer(
+    p_key text, p_operation operation_kind, p_wallet bigint, p_amount bigint, p_counterparty bigint,
+    p_refers_to text DEFAULT NULL
+) RETURNS answer LANGUAGE plpgsql AS $$
 DECLARE
     o operations;
 BEGIN
     SELECT * INTO o FROM operations WHERE idempotency_key = p_key;
-    IF o.operation <> p_operation OR o.wallet_id <> p_wallet OR o.amount_jpy <> p_amount THEN
+    IF o.operation <> p_operation OR o.wallet_id <> p_wallet OR o.amount_jpy <> p_amount
+       OR o.refers_to <> p_refers_to
+       OR p_operation <> 'refund' AND o.counterparty_id IS DISTINCT FROM p_counterparty THEN
         RETURN (o.operation_id, 'declined', 'key_used_for_another_operation', 0)::answer;
     END IF;
     RETURN (o.operation_id, o.state, o.reason, o.card_part_jpy)::answer;
@@ -75,7 +80,7 @@ BEGIN
         given.card_part_jpy, p_shard, given.reason)
     ON CONFLICT (idempotency_key) DO NOTHING;
     IF NOT FOUND THEN
-        RETURN stored_answer(p_key, p_operation, p_wallet, p_amount);
+        RETURN stored_answer(p_key, p_operation, p_wallet, p_amount, p_counterparty);
     END IF;
     IF p_limited AND given.state <> 'declined' THEN
         PERFORM limit_use(p_operation, p_wallet, p_amount);
@@ -210,7 +215,7 @@ DECLARE
 BEGIN
     SELECT * INTO paid FROM operations WHERE idempotency_key = p_payment_key FOR NO KEY UPDATE;
     IF EXISTS (SELECT 1 FROM operations WHERE idempotency_key = p_key) THEN
-        RETURN stored_answer(p_key, 'refund', p_wallet, NULL);
+        RETURN stored_answer(p_key, 'refund', p_wallet, NULL, NULL, p_payment_key);
     END IF;
     IF paid.state = 'approved' AND paid.operation = 'card_payment' AND paid.wallet_id = p_wallet THEN
         INSERT INTO refunds (payment_key, refund_key) VALUES (p_payment_key, p_key)
