@@ -273,6 +273,8 @@ def test_run_of_another_incident_is_left_out_and_said_so():
         ({"incident": KYASH, "about_min": -1}, "about_min"),
         ({"incident": KYASH, "objective_pct": 100}, "objective_pct"),
         ({"incident": KYASH, "slow_ms": 0}, "slow_ms"),
+        ({"incident": KYASH, "slow_ms": float("nan")}, "slow_ms is no number"),
+        ({"incident": KYASH, "bucket_s": float("inf")}, "bucket_s is no number"),
         ({"run": KYASH, "bucket_s": 0.001}, "interval too narrow"),
     ],
 )

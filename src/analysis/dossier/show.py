@@ -36,7 +36,7 @@ class Case:
 
 def open_case(compare_minutes: float = 216.0) -> Case:
     """Return the case. Raises UsageFault for a duration that is not above zero."""
-    if compare_minutes <= 0:
+    if not 0 < compare_minutes < 1e9:
         raise UsageFault("compare_minutes not above zero", compare_minutes, "give minutes")
     corpus = load_corpus()
     table = compare.overview(corpus)

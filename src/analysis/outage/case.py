@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import tomllib
 from dataclasses import dataclass
 from functools import cached_property
@@ -189,6 +190,10 @@ def open_outage(
 
 
 def _sensible(about_min: float, bucket_s: float, objective_pct: float, slow_ms: float) -> None:
+    given = {"about_min": about_min, "bucket_s": bucket_s, "slow_ms": slow_ms}
+    for name, value in {**given, "objective_pct": objective_pct}.items():
+        if not math.isfinite(value):
+            raise UsageFault(f"{name} is no number", value, "give a finite number")
     if not 0 <= about_min <= 720:
         raise UsageFault("about_min out of range", about_min, "give minutes from 0 to 720")
     if bucket_s < 0:
