@@ -90,3 +90,17 @@ def test_damaged_run_is_one_line_and_exit_1(
     (folder / "pg_log.parquet").write_bytes(b"PAR1")
     assert run_cli(["diagnose", str(folder)]) == 1
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_every_root_of_a_log_is_listed_with_its_victims(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = Log()
+    for number in range(30):
+        second, root, victim = 10.0 + number, 100 + number, 200 + number
+        log.add(second, f"r{root}", root, "statement: BEGIN", session_start=second)
+        log.waiting(second + 0.2, f"w{victim}", victim, f"transaction {number}", [root])
+        log.acquired(second + 0.5, f"w{victim}", victim, f"transaction {number}", 400.0)
+    document = _json(capsys, str(write_run(tmp_path / "run", pg_log=log.records)))
+    found = {(r["pid"], r["session_id"], *r["victim_pids"]) for r in document["root_blockers"]}
+    assert found == {(100 + n, f"r{100 + n}", 200 + n) for n in range(30)}

@@ -19,7 +19,8 @@ def root_blockers(case: Case, window: Window | None = None, top: int = 10) -> pd
     """Return root blockers, one row a session (or unknown session of a pid), heaviest first.
 
     Columns: pid, session_id (NULL when no session of that pid is known at the time),
-    application_name, waiter_s (seconds others waited behind it), waiter_share, victims, waits,
+    application_name, waiter_s (seconds others waited behind it), waiter_share, victims,
+    victim_pids, waits,
     first_at, last_at, waiting_statement (of the longest wait).
     """
     return _query(case, "duckdb/bottleneck_log_root_blockers", {**_span(window), "top": top})

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.bottleneck import blocking_log
 from analysis.bottleneck.case import EVIDENCE, Case, open_case
 from analysis.bottleneck.features import Features, extract
 from analysis.bottleneck.series import series
@@ -18,6 +19,9 @@ from analysis.bottleneck.verdict import clear, rank
 from analysis.bottleneck.verdict.finding import CAUSES, Finding
 from analysis.bottleneck.window import Window, find_window
 from runlog.reader import Run
+
+# Root blockers of the log are listed for the whole record, session by session, up to this many.
+MOST_ROOTS = 1000
 
 # Causes that lie outside the database: when they lead, the database is innocent.
 OUTSIDE = frozenset({
@@ -63,7 +67,10 @@ class Diagnosis:
             "findings": [f.as_json() for f in self.findings],
             "not_the_database": self.not_the_database,
             "cannot_tell": self.cannot_tell,
-            "root_blockers": _records(self.features.frames["roots"], _records_of_log(self)),
+            "root_blockers": _records(
+                self.features.frames["roots"],
+                blocking_log.root_blockers(self.case, None, MOST_ROOTS),
+            ),
             "hot_rows": _records(self.features.frames["hot_rows"]),
             "evidence_used": sorted(self.case.evidence),
         }  # fmt: skip
@@ -129,10 +136,6 @@ def headline(diagnosis: Diagnosis) -> str:
     return text[0].upper() + text[1:]
 
 
-def _records_of_log(diagnosis: Diagnosis) -> pd.DataFrame:
-    return diagnosis.features.frames["log_roots"]
-
-
 def _records(*frames: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as JSON objects, each telling its source; frames of samples come before
     those of logs.
@@ -142,12 +145,14 @@ def _records(*frames: pd.DataFrame) -> list[dict[str, Any]]:
         source = "samples" if "root_state" in frame.columns else "logs"
         rows += [
             {"source": source} | {str(k): _value(v) for k, v in record.items()}
-            for record in frame.head(20).to_dict("records")
+            for record in frame.to_dict("records")
         ]
     return rows
 
 
 def _value(value: Any) -> Any:
+    if hasattr(value, "tolist") and getattr(value, "shape", ()):
+        return value.tolist()
     if value is None or value is pd.NaT or (not isinstance(value, str) and pd.isna(value)):
         return None
     if isinstance(value, pd.Timestamp):

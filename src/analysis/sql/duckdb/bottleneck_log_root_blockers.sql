@@ -1,5 +1,6 @@
 -- grain: one root blocker: a session, or a pid whose session is not in the log
--- columns: pid, session_id, application_name, waiter_s, waiter_share, victims (sessions), waits,
+-- columns: pid, session_id, application_name, waiter_s, waiter_share, victims (sessions),
+--   victim_pids (at most 50), waits,
 --   first_at, last_at (first and last wait behind it), waiting_statement
 --   (what the longest of them wanted to do, masked)
 SELECT
@@ -9,6 +10,7 @@ SELECT
     sum(r.weight * w.wait_us) / 1000000.0 AS waiter_s,
     sum(r.weight * w.wait_us) / nullif(sum(sum(r.weight * w.wait_us)) OVER (), 0) AS waiter_share,
     count(DISTINCT w.session_id) AS victims,
+    array_agg(DISTINCT w.process_id ORDER BY w.process_id)[1:50] AS victim_pids,
     count(DISTINCT w.wait_id) AS waits,
     min(w.started_at) AS first_at,
     max(w.line_at) AS last_at,
