@@ -392,6 +392,32 @@ def test_balance_cap_of_the_receiver_counts_what_is_on_its_way(limited):
     assert over[:2] == ("declined", "balance_cap")
 
 
+@pytest.mark.parametrize("design", ["operation", "locked"])
+def test_balance_cap_counts_what_a_card_is_being_charged_for(limited, design):
+    """Two payers without balance: both transfers wait for the card, only one fits the cap."""
+    query = (
+        "SELECT (g).state, (g).reason FROM (SELECT {}_begin(%s, 'p2p_transfer', %s, 2, 500, true, "
+        "0, true, false, true) AS g) AS x"
+    )
+    for payer in (4, 5):
+        begin(limited, f"drain {payer}", wallet=payer, yen=1_000)
+    answers = [limited.one(query.format(design), f"k{w}", w) for w in (4, 5)]
+    assert [tuple(a) for a in answers] == [("pending", None), ("declined", "balance_cap")]
+
+
+def test_day_that_gave_the_allowance_gets_it_back_after_midnight(limited):
+    begin(limited, "drain", yen=1_000)
+    assert begin(limited, "a", "p2p_transfer", other=2, yen=500, limited=True)[0] == "pending"
+    limited.connection.execute("UPDATE daily_usage SET day = day - 1")
+    limited.connection.execute(
+        "UPDATE operations SET answered_at = answered_at - interval '1 day' "
+        "WHERE idempotency_key = 'a'"
+    )
+    finish(limited, "a", "failed", "gateway_cancelled")
+    days = limited.all("SELECT day - japanese_day() AS day, used_jpy FROM daily_usage")
+    assert [tuple(d) for d in days] == [(-1, 0)]
+
+
 @pytest.mark.parametrize(("yen", "answer"), [(600, "approved"), (601, "declined")])
 def test_balance_cap_holds_for_top_ups(limited, yen, answer):
     assert begin(limited, "k", "top_up", yen=yen, limited=True)[0] == answer

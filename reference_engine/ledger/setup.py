@@ -18,6 +18,12 @@ from runlog.errors import BadData
 SHARDS_MAX = 64  # rows made of each sharded account; how many are used is a flag
 LIMIT_NAMES = ("per_transfer", "per_day", "balance_cap")
 
+# what is on its way to a wallet counts toward its cap
+_ON_THEIR_WAY = (
+    "CREATE INDEX operations_on_their_way ON operations (counterparty_id) "
+    "WHERE state = 'pending' AND operation = 'p2p_transfer'"
+)
+
 Limits = dict[str, dict[str, int]]  # operation -> limit name -> yen
 
 
@@ -41,6 +47,8 @@ def fill(
         rows = _limit_rows(limits or {})
         if rows:
             connection.execute(sa.insert(schema.limits), rows)
+        if any(row["name"] == "balance_cap" for row in rows):
+            connection.execute(sa.text(_ON_THEIR_WAY))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         # not the empty tables: with "no rows" on record, plans would scan them, and be kept
         for table in ("accounts", "transfers"):

@@ -20,9 +20,10 @@ BEGIN
     given := judge(p_key, p_operation, p_wallet, p_counterparty, p_amount, available,
                    p_auto_charge, p_limited);
     INSERT INTO operations (idempotency_key, operation_id, operation, state, wallet_id,
-        counterparty_id, amount_jpy, balance_part_jpy, card_part_jpy, shard, reason)
+        counterparty_id, amount_jpy, balance_part_jpy, card_part_jpy, shard, reason, answered_at)
     VALUES (p_key, given.operation_id, p_operation, given.state, p_wallet, p_counterparty, p_amount,
-        p_amount - given.card_part_jpy, given.card_part_jpy, p_shard, given.reason)
+        p_amount - given.card_part_jpy, given.card_part_jpy, p_shard, given.reason,
+        CASE WHEN given.state = 'pending' THEN now() ELSE clock_timestamp() END)
     ON CONFLICT (idempotency_key) DO NOTHING;
     IF NOT FOUND THEN
         RETURN stored_answer(p_key, p_operation, p_wallet, p_amount, p_counterparty);

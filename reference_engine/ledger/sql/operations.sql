@@ -75,9 +75,10 @@ BEGIN
     balance_part := p_amount - given.card_part_jpy;
     id := given.operation_id;
     INSERT INTO operations (idempotency_key, operation_id, operation, state, wallet_id,
-        counterparty_id, amount_jpy, balance_part_jpy, card_part_jpy, shard, reason)
+        counterparty_id, amount_jpy, balance_part_jpy, card_part_jpy, shard, reason, answered_at)
     VALUES (p_key, id, p_operation, given.state, p_wallet, p_counterparty, p_amount, balance_part,
-        given.card_part_jpy, p_shard, given.reason)
+        given.card_part_jpy, p_shard, given.reason,
+        CASE WHEN given.state = 'pending' THEN now() ELSE clock_timestamp() END)
     ON CONFLICT (idempotency_key) DO NOTHING;
     IF NOT FOUND THEN
         RETURN stored_answer(p_key, p_operation, p_wallet, p_amount, p_counterparty);
@@ -191,7 +192,8 @@ BEGIN
         SELECT o.operation_id * 16 + 4, o.operation_id * 16, o.wallet_id, taker, 0, 'void_pending',
             'release'
         WHERE held;
-        PERFORM limit_use(o.operation, o.wallet_id, -o.amount_jpy);
+        -- until now answered_at is when it began: it may be past midnight since
+        PERFORM limit_use(o.operation, o.wallet_id, -o.amount_jpy, japanese_day(o.answered_at));
     END IF;
     UPDATE operations SET state = given, reason = CASE WHEN given <> 'approved' THEN p_reason END,
         answered_at = clock_timestamp()
