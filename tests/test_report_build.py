@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 import pytest
 from site_case import TINY, tiny_page
 
+from analysis import paths
 from analysis.cli import run_cli
 from analysis.report import folder
 from analysis.report.build import build
@@ -103,6 +105,18 @@ def test_bad_request_is_one_line_and_leaves_nothing(tmp_path, capsys, arguments,
     assert words in said.err
     assert said.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_run_is_refused_before_anything_is_built(tmp_path, capsys):
+    run = tmp_path / "damaged"
+    shutil.copytree(paths.data("recorded", "healthy"), run)
+    table = run / "requests.parquet"
+    table.write_bytes(table.read_bytes()[:-100])
+    assert run_cli(["report", str(run), "--out", str(tmp_path / "r")]) == 1
+    said = capsys.readouterr().err
+    assert "requests.parquet" in said
+    assert said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["damaged"]
 
 
 def test_folder_of_something_else_is_not_replaced(tmp_path):
