@@ -23,6 +23,7 @@ from analysis.importers.zones import refuse_ambiguous
 from analysis.sql import load
 
 SLICE_BYTES = 64 * 1024 * 1024
+_DAMAGED = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.OutOfMemoryException)
 _BLOCK = 4 * 1024 * 1024
 _START = re.compile(rb"\n\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? [\w+/:-]{1,20},")
 
@@ -72,7 +73,7 @@ def take_whole(
                 "WHERE CASE WHEN fault IS NULL THEN TRUE ELSE error(fault) END) "
                 f"TO '{_quoted(target)}' (FORMAT parquet, COMPRESSION zstd)"
             )
-        except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+        except _DAMAGED as error:
             target.unlink(missing_ok=True)
             if not zone_told:
                 refuse_ambiguous(str(error), path.name)
