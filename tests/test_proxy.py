@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import socketserver
@@ -13,8 +14,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from reference_engine.gateway import GatewayProcess
+from reference_engine.gateway_client import GatewayClient
 from reference_engine.postgres import EmbeddedServer
 from reference_engine.proxy import ProxyProcess
+from reference_engine.scenario_model import Gateway
 from runlog.errors import UsageFault
 
 
@@ -150,6 +154,26 @@ def test_a_black_hole_swallows_silently_until_it_is_cleared(proxy: ProxyProcess)
         proxy.clear("black_hole")
         line.settimeout(10)
         assert line.recv(10) == b"y"  # a partition that heals delivers what TCP kept
+
+
+def test_what_was_on_its_way_into_a_black_hole_is_lost_when_the_sender_gives_up(
+    tmp_path: Path,
+) -> None:
+    async def charge(port: int, key: str) -> str:
+        async with GatewayClient(port, timeout_s=0.5) as client:
+            return (await client.charge(key, 100)).outcome
+
+    calm = Gateway(latency_ms=1, latency_sigma=0, decline_share=0)
+    with (
+        GatewayProcess(tmp_path, calm) as gateway,
+        ProxyProcess(("127.0.0.1", gateway.port), tmp_path) as way,
+    ):
+        way.set("black_hole")
+        assert asyncio.run(charge(way.port, "lost")) == "unknown"
+        way.clear()
+        outcomes = [asyncio.run(charge(way.port, f"k{n}")) for n in range(10)]
+        assert "captured" in outcomes
+        assert "lost" not in {c.idempotency_key for c in gateway.books()}
 
 
 def test_a_killed_proxy_breaks_connections_and_comes_back_on_its_port(proxy: ProxyProcess) -> None:
