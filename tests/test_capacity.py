@@ -135,13 +135,13 @@ def exponential_model(mean_s: float) -> model.Model:
     samples = np.random.default_rng(3).exponential(mean_s, size=4_000)
     samples *= mean_s / samples.mean()
     kind = model.Kind("all", 1.0, 1, [float(v) for v in samples], [0.0], [0.0])
-    return model.Model("lock_across_call", "made up", (kind,))
+    return model.Model("lock_across_call", ("made up",), (kind,))
 
 
 def test_the_simulation_agrees_with_the_theory_of_one_server():
     # M/M/1: the time in the system is exponential with mean 1 / (mu - lambda)
     made = exponential_model(0.02)
-    said = model.predict(made, 25.0)
+    said = model.predict(made, 25.0, model.Watch(warm_up_s=10, window_s=100, replications=6))
     assert said["busy_share"] == pytest.approx(0.5)
     assert said["latency_us_p95"] / 1e6 == pytest.approx(-math.log(0.05) / (50 - 25), rel=0.15)
     assert said["latency_us_p50"] / 1e6 == pytest.approx(math.log(2) / (50 - 25), rel=0.15)
@@ -202,6 +202,15 @@ def test_holding_the_lock_across_the_call_makes_the_row_busy_for_the_gateway_too
     assert locked.row_s == pytest.approx(0.5 * 0.050 + 0.5 * 0.010)
     assert phased.row_s == pytest.approx(0.5 * 2 * 0.010 + 0.5 * 0.010)
     assert model.predict(phased, 1.0)["latency_us_p95"] == pytest.approx(62_000, rel=0.1)
+
+
+def test_what_is_not_locked_becomes_delay_and_no_time_is_lost():
+    whole = model.calibrate(service_times("phased"), "phased", "low")
+    part = model.locked_share(whole, 0.7)
+    assert part.row_s == pytest.approx(0.7 * whole.row_s)
+    for a, b in zip(whole.kinds, part.kinds, strict=True):
+        total = [np.mean(k.hold_s) * k.visits + np.mean(k.delay_s) for k in (a, b)]
+        assert total[0] == pytest.approx(total[1])
 
 
 def test_too_few_requests_calibrate_nothing():

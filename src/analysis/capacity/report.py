@@ -69,13 +69,14 @@ def capacity_report(name: str) -> CapacityReport:
 
 
 def _modelled(sweep: Sweep, design: str) -> tuple[model.Model, pd.DataFrame]:
-    """Calibrate on the lowest load of a design and validate on the others."""
+    """Calibrate on the two lowest loads of a design and validate on the others."""
     results = sweep.results
     loads = results[(results["purpose"] == "validation") & (results["design"] == design)]
     if loads.empty:
         raise BadData("no validation loads were measured", design, "walletlab sweep")
-    lowest = str(loads.sort_values("offered_per_s")["experiment"].iloc[0])
-    fitted = model.calibrate(sweep.service_times, design, lowest)
+    in_order = loads.sort_values("offered_per_s")["experiment"].drop_duplicates()
+    lowest = tuple(str(name) for name in in_order.head(2))
+    fitted = model.fit(sweep.service_times, results, design, lowest)
     return fitted, model.validate(fitted, results, sweep.service_times)
 
 
