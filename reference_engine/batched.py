@@ -179,6 +179,10 @@ class Batcher:
         try:
             rows = await self._ask(_BATCH_FINISH, parameters, BatchTimes())
         except (psycopg.Error, TimeoutError) as error:
+            if isinstance(error, _ONE_BY_ONE) and len(endings) > 1:
+                for ending in endings:
+                    await self._end([ending])
+                return
             for ending in endings:
                 if not ending.done.done():
                     ending.done.set_exception(error)

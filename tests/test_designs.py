@@ -199,6 +199,28 @@ def test_client_who_gives_up_loses_a_captured_charge_when_locks_span_the_call(
         assert case.promises_broken() == []
 
 
+@pytest.mark.parametrize("design", DESIGNS)
+def test_client_who_gives_up_leaves_a_refund_that_is_completed(design, ledger, guardian, tmp_path):
+    """The card has its money back; the balance must get its part, too."""
+    with GatewayProcess(tmp_path / "slow", Gateway(latency_ms=1)) as gateway:
+        guardian.watch_process(gateway.pid)
+        case = Case(design, {}, ledger, gateway, tmp_path)
+        assert case.run(lambda clients: clients.pay("pay", 1, 1_250)) == Reply("approved")
+        gateway.configure(latency_ms=600, latency_sigma=0)
+
+        async def story(clients):
+            request = ("back", "refund", 1, 1_250)
+            reply = await clients.ask(*request, refers_to="pay", patience_s=0.45)
+            await asyncio.sleep(0.5)
+            return reply
+
+        assert case.run(story) == Reply("timed_out", "client_timeout")
+        case.settle()
+        assert case.charges() == {"pay": ("refunded", 250)}
+    assert ledger.balance(1) == 1_000
+    assert case.promises_broken() == []
+
+
 @pytest.mark.parametrize("design", ["phased", "batched"])
 def test_client_who_gives_up_leaves_a_payment_that_is_completed(design, ledger, guardian, tmp_path):
     slow = Gateway(latency_ms=600, latency_sigma=0, decline_share=0)
@@ -302,3 +324,21 @@ def test_key_used_for_something_else_gets_no_answer_of_the_first(design, ledger,
     assert case.run(story) == [done, other, done, other, done]
     assert [ledger.balance(w) for w in (1, 2, 3)] == [800, 1_100, 1_000]
     assert case.promises_broken() == []
+
+
+def test_ending_the_ledger_refuses_does_not_stop_the_others_of_its_batch(ledger, gateway, tmp_path):
+    """'spent' was begun by the design without holds, and its balance part is gone since."""
+    case = Case("batched", {"batch_wait_ms": 50}, ledger, gateway, tmp_path)
+    begin = "SELECT {}_begin(%s, 'card_payment', %s, 2000001, 1250, true, 0, false, false, true)"
+    ledger.all(begin.format("locked"), case.key("spent"), 1)
+    ledger.post({"debit": 1, "credit": 3, "yen": 1_000})
+    ledger.all(begin.format("operation"), case.key("sound"), 2)
+
+    async def story(clients):
+        finish = clients.design.batcher.finish
+        endings = [finish(case.key(name), "captured", None) for name in ("spent", "sound")]
+        return await asyncio.gather(*endings, return_exceptions=True)
+
+    spent, sound = case.run(story)
+    assert spent.sqlstate == "23514"
+    assert sound.state == "approved"
