@@ -23,6 +23,7 @@ _MILESTONES = (
     ("Mitigated", "start_to_mitigation", "mitigation"),
     ("Restored", "start_to_restoration", "recovery"),
 )
+_NO_BREAK = "\u00a0"
 _HOURS_FROM_MIN = 720  # longer than half a day is told in hours
 _SCALE_SLACK_MIN = 15
 NOT_ON_RECORD = "not on record"
@@ -148,6 +149,7 @@ def function_matrix(outage: Outage) -> pd.DataFrame:
         row: Any
         for row in outage.functions.itertuples():
             shares = f"{_percent(row.availability)} / {_percent(row.approved_share)} %"
+            shares = shares.replace(" ", _NO_BREAK)
             rows.setdefault(str(row.label), {})[f"run: {row.phase}"] = shares
         columns += [f"run: {p.phase}" for p in outage.measured.phases]
     frame = pd.DataFrame([{"function": name, **values} for name, values in rows.items()])
