@@ -27,6 +27,7 @@ from psycopg import sql
 from reference_engine.guardian import Guardian
 from reference_engine.server_folder import claimed_folder, temporary_folder, told_in_one_line
 from reference_engine.server_settings import SETTINGS, read_settings
+from runlog.dsn import checked_dsn
 from runlog.errors import EnvironmentFault
 
 APPLICATION = "walletlab"
@@ -286,11 +287,12 @@ class ExternalServer:
     """Context manager around a schema of its own on the user's server, dropped at the end.
 
     Nothing outside the schema is read or written but the server's statistics views and settings.
-    Raises EnvironmentFault when the server cannot be reached or refuses the schema.
+    Raises EnvironmentFault when the server cannot be reached or refuses the schema, UsageFault when
+    `dsn` cannot be read.
     """
 
     def __init__(self, dsn: str, *, guardian: Guardian | None = None) -> None:
-        self.dsn = dsn
+        self.dsn = checked_dsn(dsn)
         self.schema = f"{APPLICATION}_{os.getpid()}_{secrets.token_hex(4)}"
         self._guardian = guardian
 

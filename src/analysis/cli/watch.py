@@ -28,12 +28,13 @@ def watch_command(dsn: str | None, out: Path, for_: str | None, hz: float) -> No
     Watching rests when samples take long, and says how often. Ctrl-C ends it with a complete run.
     """
     from analysis.watch import Watch
+    from runlog.dsn import checked_dsn
     from runlog.errors import UsageFault
 
     target = dsn or os.environ.get("DATABASE_URL", "")
     if not target:
         raise UsageFault("no server given", "", "say which with --dsn or DATABASE_URL")
-    watch = Watch(target, hz, duration_s(for_) if for_ else None)
+    watch = Watch(checked_dsn(target), hz, duration_s(for_) if for_ else None)
     folder = watch.record(out, echo=lambda text: click.echo(text, err=True))
     told = ", ".join(f"{count} {name}" for name, count in sorted(watch.told.items()))
     click.echo(f"{folder}: {told}")
