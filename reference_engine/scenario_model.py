@@ -53,16 +53,16 @@ class Flags(_Part):
     isolation: Literal["read committed", "repeatable read", "serializable"] = "read committed"
     auto_charge: bool = True  # charge the card for what the balance lacks
     pool_size: int = Field(default=12, ge=1, le=500)  # connections of one front
-    pool_timeout_ms: int = Field(default=5_000, ge=1, le=600_000)
+    pool_timeout_ms: int = Field(default=5_000, ge=1, le=600_000)  # longest wait for one
     max_waiting: int = Field(default=0, ge=0, le=1_000_000)  # shed above this queue; 0 never sheds
     client_timeout_ms: int = Field(default=8_000, ge=1, le=600_000)  # from the intended arrival
-    gateway_timeout_ms: int = Field(default=3_000, ge=1, le=600_000)
+    gateway_timeout_ms: int = Field(default=3_000, ge=1, le=600_000)  # then: outcome unknown
     retries: int = Field(default=0, ge=0, le=50)  # by the client, after failed, timed_out or shed
     backoff: Literal["none", "exponential"] = "none"
-    backoff_ms: int = Field(default=100, ge=0, le=60_000)
+    backoff_ms: int = Field(default=100, ge=0, le=60_000)  # first pause; doubles, with jitter
     retry_budget: float = Field(default=0.0, ge=0, le=10)  # retries per first attempt; 0 no limit
     batch_max: int = Field(default=256, ge=1, le=10_000)  # requests in one statement of `batched`
-    batch_wait_ms: int = Field(default=4, ge=0, le=1_000)
+    batch_wait_ms: int = Field(default=4, ge=0, le=1_000)  # longest wait for a batch to fill
 
 
 class Amounts(_Part):
@@ -113,7 +113,7 @@ class Phase(_Part):
     label: str
     start_s: Seconds
     end_s: Seconds
-    rate_per_s: Rate
+    rate_per_s: Rate  # one number, or [from, to]
     mix: dict[Operation, Annotated[float, Field(ge=0, le=1)]]
 
 
@@ -123,7 +123,7 @@ class FaultSpec(_Part):
     name: str
     start_s: Seconds
     end_s: Seconds
-    target: str = ""
+    target: str = ""  # words for the truth of the run
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -133,8 +133,8 @@ class EventSpec(_Part):
     at_s: Seconds
     kind: EventKind
     label: str
-    important: bool = False
-    set: dict[str, Any] = Field(default_factory=dict)
+    important: bool = False  # belongs on every chart
+    set: dict[str, Any] = Field(default_factory=dict)  # flags that change now
 
 
 class Scenario(_Part):
@@ -142,17 +142,17 @@ class Scenario(_Part):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,79}$")
     title: str
-    incident: str = ""
-    about: str
-    hypothesis: str = ""
+    incident: str = ""  # id in data/incidents
+    about: str  # what the public record says, what is shown
+    hypothesis: str = ""  # what is assumed beyond the record, called so in words
     sources: tuple[str, ...] = ()
-    seed: int = Field(ge=0, lt=2**63)
+    seed: int = Field(ge=0, lt=2**63)  # one seed, one list of requests
     duration_s: float = Field(gt=0, le=_LIMIT_S)
-    drain_s: float = Field(default=10.0, ge=0, le=600)
+    drain_s: float = Field(default=10.0, ge=0, le=600)  # longest wait for what is under way
     design: Design = "phased"
-    fronts: int = Field(default=2, ge=1, le=32)
-    database_proxy: bool = False
-    sampler_hz: float = Field(default=10.0, ge=0, le=50)
+    fronts: int = Field(default=2, ge=1, le=32)  # front processes
+    database_proxy: bool = False  # put a proxy in front of PostgreSQL, too
+    sampler_hz: float = Field(default=10.0, gt=0, le=50)  # samples of pg_stat_activity
     flags: Flags = Flags()
     population: Population = Population()
     gateway: Gateway = Gateway()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import pytest
@@ -242,3 +243,11 @@ def test_time_scale_stretches_the_script_but_no_latency() -> None:
     assert half.clock is not None
     assert whole.clock is not None
     assert half.clock.compression == whole.clock.compression * 2
+
+
+def test_the_reference_of_scenarios_is_made_from_the_code() -> None:
+    root = Path(__file__).resolve().parents[1]
+    made = runpy.run_path(str(root / "tools" / "scenario_reference.py"))["reference"]()
+    assert (root / "docs" / "scenarios.md").read_text("utf-8") == made, (
+        "run `python tools/scenario_reference.py`"
+    )
