@@ -91,7 +91,7 @@ def _prepare(writer: RunWriter, rule: ZoneRule, likely: str, keep_literals: bool
     con = writer.connection
     scratch = writer.partial / "scratch"
     scratch.mkdir()
-    con.execute("SET memory_limit = '700MB'")
+    con.execute("SET memory_limit = '1000MB'")
     con.execute(f"SET temp_directory = '{str(scratch).replace(chr(39), chr(39) * 2)}'")
     con.execute(load("duckdb/import_unmasked" if keep_literals else "duckdb/import_masking"))
     with_ms = "substr(x, 20, 1) = '.'"

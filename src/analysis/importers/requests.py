@@ -59,7 +59,7 @@ def import_requests(path: Path, mapping_file: Path, out: Path) -> Imported:
     previous = Previous.of(out)
     with RunWriter(out, replace=previous.exists) as writer, space_guard(out):
         con = writer.connection
-        con.execute("SET memory_limit = '700MB'")
+        con.execute("SET memory_limit = '1000MB'")
         scratch = writer.partial / "scratch"
         scratch.mkdir()
         con.execute(f"SET temp_directory = {_text(str(scratch))}")
