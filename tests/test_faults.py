@@ -118,8 +118,14 @@ def test_two_faults_can_be_combined(tmp_path: Path) -> None:
     run.close()
 
 
-@pytest.mark.parametrize("name", ["server_crash", "sync_standby_lost", "wal_stall"])
+@pytest.mark.parametrize("name", [n for n, f in FAULTS.items() if f.needs_embedded_server])
 def test_a_users_own_server_is_never_changed(name: str, tmp_path: Path) -> None:
+    scenario = load_scenario(name).model_copy(update={"server": {}})
     with pytest.raises(EnvironmentFault, match="changes the server itself"):
-        run_scenario(load_scenario(name), tmp_path / "run", dsn="host=/nonexistent")
+        run_scenario(scenario, tmp_path / "run", dsn="host=/nonexistent")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_faults_that_would_harm_a_users_server_need_the_embedded_one() -> None:
+    harmful = {"connection_limit", "wal_stall", "sync_standby_lost", "server_crash"}
+    assert {n for n, f in FAULTS.items() if f.needs_embedded_server} == harmful

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import runpy
 from pathlib import Path
 
@@ -251,3 +252,26 @@ def test_the_reference_of_scenarios_is_made_from_the_code() -> None:
     assert (root / "docs" / "scenarios.md").read_text("utf-8") == made, (
         "run `python tools/scenario_reference.py`"
     )
+
+
+def test_a_mangled_file_is_read_or_refused_in_one_line_and_nothing_else(tmp_path: Path) -> None:
+    values = ["1", "-1", '"x"', "[]", "{}", "[1, 2, 3]", "true", "nan", "inf", "{ a = 1 }", "[[1]]"]
+    drawn = random.Random(1)
+    path = tmp_path / "mangled.toml"
+    refusals = 0
+    for _ in range(300):
+        lines = GOOD.split("\n")
+        for _ in range(drawn.randint(1, 3)):
+            at = drawn.randrange(len(lines))
+            if "=" in lines[at] and drawn.random() < 0.7:
+                lines[at] = lines[at].split("=")[0] + "= " + drawn.choice(values)
+            else:
+                lines[at] = drawn.choice(["", "[flags]", "[[faults]]", drawn.choice(lines)])
+        path.write_text("\n".join(lines), "utf-8")
+        try:
+            load_scenario(str(path))
+        except BadData as refusal:
+            assert "\n" not in str(refusal)
+            assert "line " in str(refusal)
+            refusals += 1
+    assert refusals > 200

@@ -25,6 +25,7 @@ class ConnectionLimit(Fault):
 
     name = "connection_limit"
     target = "server"
+    needs_embedded_server = True  # it would lock everybody out of a user's server
 
     class Parameters(FaultParameters):
         cycle_every_s: float = Field(default=1.0, gt=0, le=600)
@@ -165,6 +166,7 @@ class WalStall(Fault):
 
     name = "wal_stall"
     target = "wal"
+    needs_embedded_server = True  # checkpoints and log volume would hit everybody
 
     class Parameters(FaultParameters):
         sessions: int = Field(default=3, ge=1, le=64)
