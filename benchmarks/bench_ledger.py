@@ -26,8 +26,8 @@ from reference_engine.ledger.bulk import BulkTransfers, post_bulk
 from reference_engine.postgres import EmbeddedServer
 
 WALLETS = 2_000  # as in the scenarios
-BATCH = 20_000
-BATCHES = 10
+BATCH = 50_000
+BATCHES = 6
 # bare: nothing but rows. keyed: with the primary key, which any table of record has
 _RAW = """
 CREATE TABLE IF NOT EXISTS bare_transfers (LIKE transfers INCLUDING DEFAULTS);

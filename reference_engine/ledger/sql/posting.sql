@@ -15,7 +15,7 @@ DECLARE
     dhs bigint[];
     chs bigint[];
 BEGIN
-    SELECT count(*), count(pending_id) INTO row_count, ending_count FROM new_transfers;
+    SELECT count(*) INTO row_count FROM (SELECT 1 FROM new_transfers LIMIT 64) AS first_rows;
     IF row_count = 0 THEN
         RETURN NULL;
     END IF;
@@ -54,9 +54,9 @@ BEGIN
                 credits_pending_jpy = a.credits_pending_jpy + l.ch
             FROM locked AS l WHERE a.account_id = l.account_id RETURNING 1
         )
-        SELECT (SELECT count(*) FROM ended), (SELECT count(*) FROM delta),
-               (SELECT count(*) FROM moved)
-        INTO fitting_count, expected, touched;
+        SELECT (SELECT count(pending_id) FROM new_transfers), (SELECT count(*) FROM ended),
+               (SELECT count(*) FROM delta), (SELECT count(*) FROM moved)
+        INTO ending_count, fitting_count, expected, touched;
     ELSE
         -- in three steps: lock waits of a join would be followed by running it again for each row
         WITH ended AS MATERIALIZED (
@@ -66,24 +66,25 @@ BEGIN
             WHERE n.pending_id IS NOT NULL
         ), delta AS MATERIALIZED (
             SELECT account_id, sum(dp)::bigint AS dp, sum(cp)::bigint AS cp,
-                   sum(dh)::bigint AS dh, sum(ch)::bigint AS ch
+                   sum(dh)::bigint AS dh, sum(ch)::bigint AS ch, sum(endings) AS endings
             FROM (
                 SELECT debit_account_id AS account_id,
                        coalesce(sum(amount_jpy) FILTER (WHERE kind <> 'pending'), 0) AS dp, 0 AS cp,
-                       coalesce(sum(amount_jpy) FILTER (WHERE kind = 'pending'), 0) AS dh, 0 AS ch
+                       coalesce(sum(amount_jpy) FILTER (WHERE kind = 'pending'), 0) AS dh, 0 AS ch,
+                       count(pending_id) AS endings
                 FROM new_transfers GROUP BY debit_account_id
                 UNION ALL
                 SELECT credit_account_id,
                        0, coalesce(sum(amount_jpy) FILTER (WHERE kind <> 'pending'), 0),
-                       0, coalesce(sum(amount_jpy) FILTER (WHERE kind = 'pending'), 0)
+                       0, coalesce(sum(amount_jpy) FILTER (WHERE kind = 'pending'), 0), 0
                 FROM new_transfers GROUP BY credit_account_id
-                UNION ALL SELECT debit_account_id, 0, 0, -amount_jpy, 0 FROM ended
-                UNION ALL SELECT credit_account_id, 0, 0, 0, -amount_jpy FROM ended
+                UNION ALL SELECT debit_account_id, 0, 0, -amount_jpy, 0, 0 FROM ended
+                UNION ALL SELECT credit_account_id, 0, 0, 0, -amount_jpy, 0 FROM ended
             ) AS sides GROUP BY account_id
         )
-        SELECT (SELECT count(*) FROM ended), count(*),
+        SELECT sum(endings), (SELECT count(*) FROM ended), count(*),
                array_agg(account_id), array_agg(dp), array_agg(cp), array_agg(dh), array_agg(ch)
-        INTO fitting_count, expected, ids, dps, cps, dhs, chs FROM delta;
+        INTO ending_count, fitting_count, expected, ids, dps, cps, dhs, chs FROM delta;
         PERFORM 1 FROM accounts WHERE account_id = ANY (ids) ORDER BY account_id FOR NO KEY UPDATE;
         UPDATE accounts AS a
         SET debits_posted_jpy = a.debits_posted_jpy + l.dp,
