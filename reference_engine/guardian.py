@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 
 _PATIENCE_S = 8.0
+_SCHEMA_PATIENCE_S = 120.0
 
 
 class Guardian:
@@ -93,11 +94,16 @@ def _drop_schema(dsn: str, schema: str) -> None:
     import psycopg
     from psycopg import sql
 
-    with contextlib.suppress(psycopg.Error), psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("SET lock_timeout = '10s'")
-        connection.execute(
-            sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema))
-        )
+    drop = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema))
+    deadline = time.monotonic() + _SCHEMA_PATIENCE_S
+    while time.monotonic() < deadline:
+        # a statement of a dead client runs on to its end, and keeps its locks until then
+        with contextlib.suppress(psycopg.Error):
+            with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
+                connection.execute("SET lock_timeout = '2s'")
+                connection.execute(drop)
+            return
+        time.sleep(1)
 
 
 def main() -> None:
@@ -114,15 +120,15 @@ def main() -> None:
     for message in reversed([m for m in known if m["action"] == "process"]):
         _end_process(message["pid"], message["born"], message["signal"])
     for message in known:
-        if message["action"] == "schema":
-            _drop_schema(message["dsn"], message["schema"])
-    for message in known:
         if message["action"] == "folder":
             for _ in range(20):
                 shutil.rmtree(message["path"], ignore_errors=True)
                 if not os.path.lexists(message["path"]):
                     break
                 time.sleep(0.25)
+    for message in known:
+        if message["action"] == "schema":
+            _drop_schema(message["dsn"], message["schema"])
 
 
 if __name__ == "__main__":

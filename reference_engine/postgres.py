@@ -38,8 +38,8 @@ class EmbeddedServer:
     """Context manager around one embedded server with its own data directory in `folder`.
 
     `folder` is a new or empty folder that belongs to the run; None takes a temporary one, removed
-    at the end. Raises EnvironmentFault when the server cannot start, UsageFault when the folder is
-    taken.
+    at the end. Without a `guardian` it has one of its own. Raises EnvironmentFault when the server
+    cannot start, UsageFault when the folder is taken.
     """
 
     schema = "wallet"
@@ -55,6 +55,7 @@ class EmbeddedServer:
         self._given = folder
         self._made = False
         self._guardian = guardian
+        self._own = contextlib.ExitStack()
         self.changed = {k: _text(v) for k, v in (settings or {}).items()}
         self.port = _free_port()
         self._tcp = tcp
@@ -79,19 +80,24 @@ class EmbeddedServer:
         return ("127.0.0.1", self.port)
 
     def __enter__(self) -> EmbeddedServer:
+        if self._guardian is None:
+            self._guardian = self._own.enter_context(Guardian())
         try:
             with told_in_one_line(self._given):
                 self._prepare()
                 self.start()
         except BaseException:
-            self._end(signal.SIGQUIT, linger_s=0.0)
-            self._remove()
+            self._close(signal.SIGQUIT)
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end(signal.SIGINT, linger_s=0.0)
-        self._remove()
+        self._close(signal.SIGINT)
+
+    def _close(self, how: signal.Signals) -> None:
+        with self._own:
+            self._end(how, linger_s=0.0)
+            self._remove()
 
     def _prepare(self) -> None:
         """Make the folder, find binaries the server's account can run, run initdb."""
@@ -295,8 +301,22 @@ class ExternalServer:
         self.dsn = checked_dsn(dsn)
         self.schema = f"{APPLICATION}_{os.getpid()}_{secrets.token_hex(4)}"
         self._guardian = guardian
+        self._own = contextlib.ExitStack()
 
     def __enter__(self) -> ExternalServer:
+        if self._guardian is None:
+            self._guardian = self._own.enter_context(Guardian())
+        try:
+            self._make_schema()
+        except EnvironmentFault:
+            self._own.close()
+            raise
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _make_schema(self) -> None:
         try:
             with psycopg.connect(self.dsn, connect_timeout=10, autocommit=True) as connection:
                 version = connection.info.server_version
@@ -310,11 +330,11 @@ class ExternalServer:
         except psycopg.Error as error:
             todo = "check --dsn / DATABASE_URL: host, port, user, and the right to create a schema"
             raise EnvironmentFault("cannot use the PostgreSQL server", error, todo) from error
-        return self
 
     def __exit__(self, *_: object) -> None:
         drop = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(self.schema))
         with (
+            self._own,
             contextlib.suppress(psycopg.Error),
             psycopg.connect(self.dsn, connect_timeout=10, autocommit=True) as connection,
         ):

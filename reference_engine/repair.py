@@ -20,6 +20,7 @@ import psycopg
 from reference_engine.gateway import GatewayProcess
 from reference_engine.gateway_books import open_books, read_books
 from reference_engine.gateway_client import GatewayClient
+from reference_engine.guardian import Guardian
 from reference_engine.ledger import schema
 from reference_engine.ledger.export import export_ledger
 from reference_engine.postgres import EmbeddedServer, ExternalServer
@@ -97,9 +98,14 @@ def apply_repairs(
     ledger cannot be rebuilt to the yen, EnvironmentFault when a charge could not be cancelled.
     """
     run = open_run(folder)
-    server = EmbeddedServer() if dsn is None else ExternalServer(dsn)
+    guardian = Guardian()
+    server = (
+        EmbeddedServer(guardian=guardian) if dsn is None else ExternalServer(dsn, guardian=guardian)
+    )
+    folder_of_its_own = tempfile.TemporaryDirectory(prefix="walletlab-repair-")
     try:
-        with server, tempfile.TemporaryDirectory(prefix="walletlab-repair-") as scratch:
+        with guardian, server, folder_of_its_own as scratch:
+            guardian.watch_folder(Path(scratch))
             rebuild_ledger(run, server.dsn, server.schema)
             with schema.connection_to(server.dsn, server.schema, "walletlab repair") as connection:
                 posted, already = post_repairs(connection, repairs)

@@ -173,6 +173,40 @@ def test_killed_parent_takes_everything_along(server, tmp_path):
         assert until(lambda: connection.execute(query, [schema]).fetchone() == (0,))
 
 
+def test_killed_parent_takes_along_what_it_did_not_have_watched(server, tmp_path):
+    """As above with servers nobody was told to guard, and a statement that outlives its client."""
+    script = tmp_path / "parent.py"
+    script.write_text(
+        textwrap.dedent("""
+        import sys, threading, time
+        import psycopg
+        from reference_engine.postgres import EmbeddedServer, ExternalServer
+        server = EmbeddedServer().__enter__()
+        external = ExternalServer(sys.argv[1]).__enter__()
+        connection = psycopg.connect(sys.argv[1], application_name="outlives its client")
+        connection.execute(f"CREATE TABLE {external.schema}.t AS SELECT 1")
+        connection.commit()
+        query = f"SELECT pg_sleep(4) FROM {external.schema}.t"
+        threading.Thread(target=connection.execute, args=(query,), daemon=True).start()
+        time.sleep(0.5)
+        print(server.folder, server.pid, external.schema, flush=True)
+        time.sleep(100)
+        """)
+    )
+    parent = subprocess.Popen(
+        [sys.executable, str(script), server.dsn], stdout=subprocess.PIPE, text=True
+    )
+    data, postmaster, schema = parent.stdout.readline().split()
+    parent.kill()
+    parent.wait(10)
+    parent.stdout.close()
+    assert until(lambda: not psutil.pid_exists(int(postmaster)))
+    assert until(lambda: not Path(data).exists())
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        query = "SELECT count(*) FROM pg_namespace WHERE nspname = %s"
+        assert until(lambda: connection.execute(query, [schema]).fetchone() == (0,))
+
+
 def test_guardian_touches_nothing_after_an_orderly_end(tmp_path):
     child = subprocess.Popen(["sleep", "100"], start_new_session=True)
     with Guardian() as guardian:
