@@ -56,14 +56,16 @@ class _Sampling:
                     self.stopping.wait(0.2)
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
-        return psycopg.connect(
+        connection = psycopg.connect(
             self.dsn,
             autocommit=True,
             application_name=APPLICATION,
             row_factory=tuple_row,
             connect_timeout=5,
-            options="-c log_min_duration_statement=-1",
         )
+        with contextlib.suppress(psycopg.errors.InsufficientPrivilege):  # on a user's server
+            connection.execute("SET log_min_duration_statement = -1")
+        return connection
 
     def _session(
         self, connection: psycopg.Connection[Any], activity: BinaryIO, counters: BinaryIO

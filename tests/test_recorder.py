@@ -254,3 +254,18 @@ def test_log_lines_keep_evidence_and_lose_values(tmp_path: Path) -> None:
 )
 def test_literals_are_masked_and_the_rest_stays(statement: str, masked: str) -> None:
     assert mask_sql(statement) == masked
+
+
+def test_role_without_privileges_is_enough_for_sampling(
+    server: EmbeddedServer, tmp_path: Path
+) -> None:
+    """On a user's server the run's role is no superuser, and may not change what is logged."""
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute("CREATE ROLE plain LOGIN")
+        try:
+            plain = server.dsn.replace("user=postgres", "user=plain")
+            with Sampler(plain, tmp_path, 20, schema="public") as sampler:
+                until(lambda: sampler.spools["pg_counters"][0].stat().st_size > 0)
+            assert sampler.told["samples"] > 0
+        finally:
+            connection.execute("DROP ROLE plain")
