@@ -121,7 +121,7 @@ class _Server:
 
     async def _answer(self, call: dict[str, Any]) -> dict[str, Any]:
         verb, key, amount = call.get("verb"), call.get("key"), call.get("amount_jpy", 0)
-        sound = isinstance(key, str) and key and isinstance(amount, int) and amount >= 0
+        sound = isinstance(key, str) and key and isinstance(amount, int) and 0 <= amount < 2**63
         if verb not in VERBS or not sound or (verb == "charge" and amount == 0):
             return {"outcome": "refused", "reason": "bad_call"}
         if not await self._enter():

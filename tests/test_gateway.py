@@ -182,6 +182,7 @@ def test_abandoned_calls_are_still_carried_out(tmp_path: Path) -> None:
         {"verb": "charge", "key": "", "amount_jpy": 1},
         {"verb": "charge", "key": "k", "amount_jpy": 0},
         {"verb": "charge", "key": "k", "amount_jpy": -5},
+        {"verb": "charge", "key": "k", "amount_jpy": 2**63},  # more than the books can hold
         {"verb": "charge", "key": "k", "amount_jpy": 1.5},
         {"verb": "charge", "key": 7, "amount_jpy": 1},
     ],
