@@ -159,13 +159,13 @@ def test_a_huge_line_and_a_quote_bomb_cost_no_memory(tmp_path: Path) -> None:
         + b"x" * 20_000_000
         + b"\n"
         + b'2026-03-14 12:00:00.123 UTC,"'
-        + b'a""\n' * 1_000_000
+        + b'a""\n' * 300_000
         + record(2, "ready").encode()
     )
     done = import_text(tmp_path, text)
     after_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert done.records == 2
-    assert sum(done.rejects.values()) == 1_000_001
+    assert sum(done.rejects.values()) == 300_001
     assert after_kb - before_kb < 900_000
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from log_case import summary_of, table
+from log_case import import_text, record, summary_of, table
 
 from analysis.watch import Watch
 from reference_engine.postgres import EmbeddedServer
@@ -124,6 +124,19 @@ def test_watching_sees_who_blocks_whom_and_masks_values(embedded: str, tmp_path:
     assert manifest.kind == "watched"
     assert manifest.postgres["max_connections"]
     assert summary_of(tmp_path / "run")["rows"]["pg_activity"] == len(activity)
+
+
+def test_server_logs_join_a_watched_run(embedded: str, tmp_path: Path) -> None:
+    watched(embedded, tmp_path / "run", 0.5)
+    before = read_manifest(tmp_path / "run")
+    import_text(tmp_path, record(1, "checkpoint starting: time"))
+    after = read_manifest(tmp_path / "run")
+    open_run(tmp_path / "run").close()
+    assert set(after.tables) == {"pg_activity", "pg_counters", "pg_log"}
+    assert after.kind == "watched"
+    assert (after.flags, after.postgres) == (before.flags, before.postgres)
+    assert after.clock.wall_end == before.clock.wall_end
+    assert after.clock.wall_start < before.clock.wall_start
 
 
 def test_extensions_are_used_by_a_monitoring_role(debian: str, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from analysis.importers.syslog import read_syslog
 from analysis.importers.zones import ZoneRule, sampled_zones
 from analysis.sql import load
 from runlog.errors import BadData, UsageFault
-from runlog.manifest import Clock, Manifest
+from runlog.manifest import Manifest
 from runlog.writer import RunWriter, space_guard
 
 FAST_FROM_BYTES = 1024 * 1024  # a smaller file is read carefully at once
@@ -230,15 +230,11 @@ def _manifest(
         )
     if options.keep_literals:
         notes.append("literals in statements were kept (--keep-literals)")
-    before = previous.manifest
-    return Manifest(
-        run_id=out.name,
-        kind=before.kind if before else "imported",
-        cpu_count=options.cpu_count or (before.cpu_count if before else None),
-        versions=before.versions if before else {},
-        postgres=before.postgres if before else {},
-        clock=Clock(scenario_start=None, wall_start=result.start, wall_end=result.end),
-        sources=previous.sources_after(sources),
-        rejects=dict(result.rejects),
-        notes=list(dict.fromkeys([*(before.notes if before else []), *notes])),
+    manifest = previous.successor(out, result.start, result.end, notes)
+    return manifest.model_copy(
+        update={
+            "cpu_count": options.cpu_count or manifest.cpu_count,
+            "sources": previous.sources_after(sources),
+            "rejects": dict(result.rejects),
+        }
     )

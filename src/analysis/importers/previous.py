@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from analysis.importers.sources import Source, read_head
 from runlog.errors import UsageFault
-from runlog.manifest import Manifest, read_manifest
+from runlog.manifest import Clock, Manifest, read_manifest
 
 REJECTS = "rejects.parquet"
 
@@ -84,6 +85,23 @@ class Previous:
             if self._name(entry) not in self.resumed
         ]
         return [*kept, *(source.entry() for source in sources)]
+
+    def successor(
+        self, out: Path, start: dt.datetime, end: dt.datetime, notes: list[str]
+    ) -> Manifest:
+        """Return the manifest of the run that takes this one's place: it keeps what was known.
+
+        `start` and `end` are those of the newly written table; the run spans all its tables.
+        """
+        before = self.manifest
+        if before is None:
+            clock = Clock(scenario_start=None, wall_start=start, wall_end=end)
+            return Manifest(run_id=out.name, kind="imported", clock=clock, notes=notes)
+        start = min(start, before.clock.wall_start)
+        end = max(end, before.clock.wall_end or before.clock.wall_start)
+        clock = before.clock.model_copy(update={"wall_start": start, "wall_end": end})
+        kept = list(dict.fromkeys([*before.notes, *notes]))
+        return before.model_copy(update={"clock": clock, "notes": kept, "tables": {}})
 
     @staticmethod
     def _name(entry: dict[str, Any]) -> str:

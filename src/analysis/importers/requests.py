@@ -14,7 +14,7 @@ from analysis.importers.otlp import flatten, looks_like_otlp
 from analysis.importers.previous import REJECTS, Previous
 from analysis.importers.zones import ZoneRule
 from runlog.errors import BadData, UsageFault
-from runlog.manifest import Clock, Manifest
+from runlog.manifest import Manifest
 from runlog.schema import BOOL, INT, TABLES, TIME, Column
 from runlog.writer import RunWriter, space_guard
 
@@ -301,22 +301,9 @@ def _manifest(
         "SELECT epoch_us(min(scheduled_at)), epoch_us(max(coalesce(finished_at, scheduled_at))) "
         f"FROM read_parquet({path})"
     ).fetchall()[0]
-    start, end = _instant(low), _instant(high)
-    before = previous.manifest
-    if before:
-        start = min(start, before.clock.wall_start)
-        end = max(end, before.clock.wall_end or before.clock.wall_start)
-    return Manifest(
-        run_id=out.name,
-        kind=before.kind if before else "imported",
-        cpu_count=before.cpu_count if before else None,
-        versions=before.versions if before else {},
-        postgres=before.postgres if before else {},
-        clock=Clock(scenario_start=None, wall_start=start, wall_end=end),
-        sources=[*(before.sources if before else []), entry],
-        rejects=dict(rejects),
-        notes=list(dict.fromkeys([*(before.notes if before else []), *notes])),
-    )
+    manifest = previous.successor(out, _instant(low), _instant(high), notes)
+    update = {"sources": [*manifest.sources, entry], "rejects": dict(rejects)}
+    return manifest.model_copy(update=update)
 
 
 def _instant(us: int) -> dt.datetime:
