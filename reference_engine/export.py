@@ -25,7 +25,8 @@ def export_run(writer: RunWriter, stage: Stage) -> None:
         names = ("requests", "spans", "pool_stats")
         spools = {name: sorted(folder.glob(f"{name}-*.jsonl")) for name in names}
         lost = folder / "requests-lost.jsonl"
-        write_lost(stage.schedule, spools["requests"], lost, stage.start_us)
+        counted = write_lost(stage.schedule, spools["requests"], lost, stage.start_us)
+        stage.arrivals.update(counted)
         export_spools(writer, "requests", [lost, *spools["requests"]])
         export_spools(writer, "spans", spools["spans"])
         export_spools(writer, "pool_stats", spools["pool_stats"])
@@ -52,20 +53,29 @@ def _events(stage: Stage) -> list[dict[str, Any]]:
     ]
 
 
-def write_lost(schedule: Schedule, spools: list[Path], lost: Path, start_us: int) -> int:
-    """Write a `requests` row for each arrival that no spool has; return how many there were.
+def write_lost(schedule: Schedule, spools: list[Path], lost: Path, start_us: int) -> dict[str, int]:
+    """Write a `requests` row for each arrival that no spool has.
 
     A front that is killed takes along what it had not written: for its clients these requests
-    failed, and the schedule says that they were meant.
+    failed, and the schedule says that they were meant. Returns what became of all arrivals: those
+    started, those skipped by a front that had too much to do, and those lost with a front.
     """
     seen: set[str] = set()
+    skipped: set[str] = set()
     for path in spools:
         for line in path.read_bytes().split(b"\n"):
             if line.endswith(b"}"):
-                seen.add(orjson.loads(line)["request_id"])
+                row = orjson.loads(line)
+                seen.add(row["request_id"])
+                if row["reason"] == "front_overloaded":
+                    skipped.add(row["request_id"])
     rows = [_lost_row(a, start_us) for a in schedule.all if a.request_id not in seen]
     lost.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
-    return len(rows)
+    return {
+        "started": len(seen) - len(skipped),
+        "skipped": len(skipped),
+        "lost": len(rows),
+    }
 
 
 def _lost_row(arrival: Arrival, start_us: int) -> dict[str, Any]:

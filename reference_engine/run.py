@@ -66,6 +66,7 @@ class Stage:
     happened: list[tuple[int, EventSpec]] = field(default_factory=list)
     truth: list[dict[str, Any]] = field(default_factory=list)
     settled: Settled = field(default_factory=Settled)
+    arrivals: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -373,11 +374,12 @@ def _settled_words(settled: Settled) -> str:
 
 
 def _arrivals(stage: Stage) -> dict[str, int]:
-    """How true the fronts were to the schedule. Error = start of work minus scheduled time."""
+    """What became of the schedule, and how true the fronts were to it (those not killed tell).
+
+    Error = start of work minus scheduled time.
+    """
     errors = sorted(e for told in stage.fronts.told for e in told["start_errors_us"])
-    found = {"scheduled": len(stage.schedule)}
-    for name in ("started", "skipped"):
-        found[name] = sum(told[name] for told in stage.fronts.told)
+    found = {"scheduled": len(stage.schedule)} | stage.arrivals
     if errors:
         last = len(errors) - 1
         found["start_error_us_p50"] = errors[last // 2]

@@ -106,6 +106,7 @@ def test_every_scheduled_arrival_is_accounted_for(runs, design, tmp_path):
     )
     assert ended == requests == expected
     assert run.manifest.arrivals["started"] + run.manifest.arrivals["skipped"] == expected
+    assert run.manifest.arrivals["lost"] == 0
 
 
 @every_design
@@ -238,6 +239,8 @@ def test_killed_front_loses_nothing_from_the_account(eventful):
     assert scheduled == eventful.manifest.arrivals["scheduled"]
     assert stopped > 0
     assert stopped + started == scheduled
+    told = eventful.manifest.arrivals
+    assert (told["started"], told["skipped"], told["lost"]) == (started, 0, stopped)
     assert not [n for n in eventful.manifest.notes if "BROKEN" in n]
 
 
