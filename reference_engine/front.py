@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
 import random
 import time
 from collections.abc import Coroutine
@@ -21,7 +20,12 @@ import psycopg_pool
 import uvloop
 
 from reference_engine.batched import BATCHED_OPERATIONS, Ticket
-from reference_engine.child import configuration_from_parent, serve_commands, tell
+from reference_engine.child import (
+    configuration_from_parent,
+    first_in_line,
+    serve_commands,
+    tell,
+)
 from reference_engine.designs import Batched, Design, make_designs
 from reference_engine.gateway_client import GatewayClient
 from reference_engine.load import Arrival, build_schedule
@@ -80,7 +84,6 @@ class Front:
         self.tickets: set[Ticket] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.counts = {"started": 0, "skipped": 0}
-        self.start_errors_us: list[int] = []
         self.first_attempts = 0
         self.retries = 0
         self.playing: asyncio.Task[None] | None = None
@@ -130,7 +133,6 @@ class Front:
                 continue
             self.counts["started"] += 1
             started = self.clock.now_us()
-            self.start_errors_us.append(started - due)
             self.first_attempts += 1
             if self.design_name == "batched" and arrival.operation in BATCHED_OPERATIONS:
                 self.offer(arrival, due, started)
@@ -311,7 +313,7 @@ class Front:
         await self.store.pool.close(5)
         for spool in (self.requests, self.spans, self.stats):
             spool.close()
-        return self.counts | {"start_errors_us": self.start_errors_us}
+        return self.counts
 
 
 def _keep_to_the_schedule() -> None:
@@ -322,10 +324,7 @@ def _keep_to_the_schedule() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, -10)
-        # Linux weighs sessions before processes where autogroups are on; each front is a session
-        Path("/proc/self/autogroup").write_text("-10", "utf-8")
+    first_in_line()
 
 
 async def main() -> None:

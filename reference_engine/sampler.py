@@ -16,7 +16,7 @@ import orjson
 import psycopg
 from psycopg.rows import tuple_row
 
-from reference_engine.child import configuration_from_parent, tell
+from reference_engine.child import configuration_from_parent, first_in_line, tell
 from runlog.sampling import (
     COUNTERS_HZ,
     activity_query,
@@ -109,6 +109,7 @@ def main() -> None:
     except psycopg.OperationalError as error:
         tell({"fault": f"sampler cannot connect: {error}"})
         return
+    first_in_line()
     worker = threading.Thread(target=sampling.run)
     worker.start()
     tell({})
