@@ -52,7 +52,8 @@ def fronts_sentence(effects: pd.DataFrame) -> str:
             f"{row['difference']:.1f} per second: the load was not beyond the knee of two fronts."
         )
     return (
-        "In `lock_across_call` adding fronts **did not raise goodput**: four fronts gave "
+        "In `lock_across_call` adding fronts **did not raise goodput** as far as this sweep can "
+        "show: four fronts gave "
         f"{row['difference']:+.1f} per second against two (95 % interval {row['low']:+.1f} to "
         f"{row['high']:+.1f}) at {row['offered_per_s']:g} offered per second."
     )
