@@ -243,18 +243,19 @@ def per_fault(single: pd.DataFrame) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--rounds", type=int, nargs="+", default=[1, 2, 3, 4])
+    parser.add_argument("--rounds", type=int, nargs="*", default=[2, 3, 4])
     parser.add_argument(
         "--shift", type=float, default=0.0, help="seconds; 0: the fault's own length"
     )
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, help="write every ranking as JSON")
+    parser.add_argument("--add", type=Path, nargs="*", default=[], help="rankings made before")
     options = parser.parse_args()
     runs = sorted(
         p.parent for p in options.folder.glob(f"*/{TRUTH}") if ".partial-" not in p.parent.name
     )
     rounds = {p: int(m[1]) for p in runs if (m := re.match(r"[rx](\d+)-", p.name))}
     development = [p for p, number in rounds.items() if number == 0]
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = [r for p in options.add for r in json.loads(p.read_text("utf-8"))]
     for evidence in EVIDENCE_SETS:
         centroid = learn(development, evidence)
         for folder in (p for p, number in rounds.items() if number in options.rounds):

@@ -20,8 +20,7 @@ def root_blockers(case: Case, window: Window | None = None, top: int = 10) -> pd
 
     Columns: pid, session_id (NULL when no session of that pid is known at the time),
     application_name, waiter_s (seconds others waited behind it), waiter_share, victims,
-    victim_pids, waits,
-    first_at, last_at, waiting_statement (of the longest wait).
+    victim_pids, waits, first_at, last_at, waiting_statement (of the longest wait).
     """
     return _query(case, "duckdb/bottleneck_log_root_blockers", {**_span(window), "top": top})
 

@@ -19,6 +19,9 @@ SLOW_SHARE = 0.3
 # One repeat for each new request: clients that retry once what failed stay below while anything
 # works.
 STORM_REPEATS = 1.0
+# Where nobody pauses, a third is a storm already: the share of repeats is then bounded only by how
+# long each attempt takes to fail.
+STORM_AT_ONCE = 0.3
 # Nobody backs off by less than this: such a repeat is a loop.
 AT_ONCE_MS = 20.0
 # Requests that stand at the pool, against the connections it has.
@@ -51,9 +54,9 @@ def retry_storm(f: Features) -> Finding | None:
     """
     arrivals = f.during("arrivals")
     repeats = f.rise("retries") / arrivals if arrivals > 0 else 0.0
-    if repeats < STORM_REPEATS:
-        return None
     at_once = f.fact("repeat_pause_ms", math.inf) < AT_ONCE_MS
+    if repeats < (STORM_AT_ONCE if at_once else STORM_REPEATS):
+        return None
     return Finding(
         "retry_storm", "problem", 100 * clamp(repeats / (1 + repeats)), "request_time",
         0.97 if at_once else clamp(0.4 + 0.15 * repeats, 0, 0.9),
