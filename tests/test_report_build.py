@@ -75,6 +75,7 @@ def test_failed_report_is_red_with_its_error_and_keeps_what_was_said(site):
     report = (made.index.parent / "bad" / "report.html").read_text("utf-8")
     assert "This report failed in cell" in report
     assert "The last value is" in report
+    assert "Findings and caveats" not in report
     assert not (made.index.parent / "bad" / "draft.md").exists()
 
 

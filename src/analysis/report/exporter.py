@@ -55,6 +55,7 @@ def body_of(node: Any, failure: Failure | None = None) -> Body:
     metrics = _take_metrics(node)
     title = str(node.metadata.get("title", "")) or "Report"
     node.cells = [c for c in node.cells if not _DROPPED_TAGS & set(c.metadata.get("tags", ()))]
+    node.cells = _until_error(node.cells)
     _fold_header(node)
     figures = 0
     for number, cell in enumerate(node.cells):
@@ -63,6 +64,14 @@ def body_of(node: Any, failure: Failure | None = None) -> Body:
     page, _ = _exporter().from_notebook_node(node)
     page = _without_urls(page)
     return Body(title, page, _headings(page), figures, metrics)
+
+
+def _until_error(cells: list[Any]) -> list[Any]:
+    """Return the cells up to the one that failed: headings without content would only puzzle."""
+    for number, cell in enumerate(cells):
+        if any(output.output_type == "error" for output in cell.get("outputs", ())):
+            return cells[: number + 1]
+    return cells
 
 
 def _take_metrics(node: Any) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from analysis import paths
 from analysis.report.parameters import Parameter, checked, declared
 from runlog.errors import BadData, UsageFault, did_you_mean
 from runlog.manifest import read_manifest
+from runlog.schema import MANIFEST
 
 CASE = "The case"
 HAPPENED = "What happened"
@@ -185,8 +186,9 @@ def _page(notebook: Path, group: str, given: Mapping[str, str], suffix: str) -> 
     sweeps: list[Path] = []
     if "sweep" in takes:
         with suppress(UsageFault):  # a missing sweep fails that one report, in its own words
-            sweeps = [paths.find_run(values.get("sweep", takes["sweep"].default))]
-            values["sweep"] = str(sweeps[0])
+            place = paths.find_run(values.get("sweep", takes["sweep"].default))
+            values["sweep"] = str(place)
+            sweeps = [place] if (place / MANIFEST).is_file() else []
     slug = notebook.stem + (f"-{suffix}" if suffix else "")
     return Page(slug, notebook, group, values, tuple(dict.fromkeys(found)), tuple(sweeps))
 
