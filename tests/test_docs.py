@@ -71,7 +71,7 @@ def test_files_linked_from_the_documents_exist():
     ("arguments", "code", "told"),
     [
         (["reprot"], 2, "did you mean 'report'?"),
-        (["run"], 2, "Missing argument"),
+        (["run"], 2, "no scenario given"),
         (["summary", "--jsno"], 2, "No such option"),
         (["summary", "/nonexistent"], 2, "no such run"),
     ],

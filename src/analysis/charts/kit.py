@@ -7,7 +7,6 @@ given in UTC and drawn in Japan's time, because that is how the incidents were t
 from __future__ import annotations
 
 import datetime as dt
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,17 +14,14 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from analysis.charts import theme
+from analysis.charts import fitting, theme
 
 JST = "Asia/Tokyo"
 TIME_TITLE = "Time (JST)"
 _LABEL_LEVELS = 5
 _LABEL_PX = 15
-_LABEL_LENGTH = 44
 _ROW_TITLE_PX = 22
 _LEGEND_LINE_PX = 20
-_CHARACTER_PX = 6.6
-_PLOT_PX = 940
 _DARK = (theme.BLUE, theme.BLACK)
 # darker twins for words: the palette's light colours are for areas and lines
 _TEXT_COLOURS = {
@@ -50,7 +46,7 @@ def new_figure(
     height = height_px or theme.HEIGHTS_PX[size]
     figure.update_layout(title_text=title, height=height)
     figure.update_xaxes(title_text=x_title)
-    figure.update_yaxes(title_text=_wrapped(y_title, height - 130))
+    figure.update_yaxes(title_text=fitting.wrapped(y_title, height - 130))
     return figure
 
 
@@ -78,7 +74,9 @@ def new_rows(
     figure.update_layout(template=theme.template(), title_text=title, height=height)
     shares = [w / sum(weights) for w in weights] if weights else [1 / count] * count
     for row, (y_title, share) in enumerate(zip(y_titles, shares, strict=True), start=1):
-        figure.update_yaxes(title_text=_wrapped(y_title, row_px * count * share), row=row, col=1)
+        figure.update_yaxes(
+            title_text=fitting.wrapped(y_title, row_px * count * share), row=row, col=1
+        )
     figure.update_xaxes(title_text=x_title, row=count, col=1)
     # the subplot titles are annotations made before the template: give them its left alignment
     figure.update_annotations(x=0, xanchor="left", font_size=13, name="row-title")
@@ -280,16 +278,16 @@ def add_events(
         return figure
     ordered = events.sort_values("at", kind="stable")
     moments = [pd.Timestamp(m) for m in jst(ordered["at"])]
-    left, right = _x_range(figure, moments)
+    left, right = fitting.time_range(figure, moments)
     taken: list[list[tuple[float, float]]] = [[] for _ in range(_LABEL_LEVELS)]
     clear = _ROW_TITLE_PX if any(a.name == "row-title" for a in figure.layout.annotations) else 4
     for moment, kind, label in zip(moments, ordered["kind"], ordered["label"], strict=True):
-        words = _short(f"▼ {label}")
-        at = (moment - left) / (right - left) * _PLOT_PX
-        width = len(words) * _CHARACTER_PX
-        to_left = at + width > _PLOT_PX and at > width
+        words = fitting.shortened(f"▼ {label}")
+        at = (moment - left) / (right - left) * fitting.PLOT_PX
+        width = len(words) * fitting.CHARACTER_PX
+        to_left = at + width > fitting.PLOT_PX and at > width
         extent = (at - width, at) if to_left else (at, at + width)
-        level = _free_level(taken, extent)
+        level = fitting.free_level(taken, extent)
         taken[level].append(extent)
         colour = theme.EVENT_COLOURS.get(kind, theme.GREY)
         figure.add_vline(x=moment, line={"color": colour, "width": 1.5, "dash": "dash"})
@@ -311,28 +309,6 @@ def add_events(
     figure.update_layout(margin_t=top + clear + used * _LABEL_PX)
     figure.update_layout(height=(figure.layout.height or 380) + used * _LABEL_PX)
     return figure
-
-
-def _x_range(figure: go.Figure, moments: list[pd.Timestamp]) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """First and last time drawn so far (events included), never equal."""
-    ends = list(moments)
-    for trace in figure.data:
-        x = trace.base if trace.type == "bar" and trace.base is not None else trace.x
-        if x is None or not len(x) or isinstance(x[0], int | float):
-            continue
-        ends += [pd.Timestamp(x[0]), pd.Timestamp(x[-1])]
-        if trace.type == "bar" and trace.base is not None:
-            ends.append(pd.Timestamp(x[0]) + pd.Timedelta(milliseconds=float(trace.x[0])))
-    left, right = min(ends), max(ends)
-    return left, right if right > left else left + pd.Timedelta(minutes=1)
-
-
-def _free_level(taken: list[list[tuple[float, float]]], extent: tuple[float, float]) -> int:
-    start, end = extent
-    for level, extents in enumerate(taken):
-        if all(end < s or start > e for s, e in extents):
-            return level
-    return len(taken) - 1
 
 
 def add_threshold(
@@ -375,7 +351,7 @@ def add_lane_bar(
         y=[lane],
         orientation="h",
         name=label,
-        text=[escape(_short(label))],
+        text=[escape(fitting.shortened(label))],
         textposition="inside",
         insidetextanchor="start",
         insidetextfont={"color": "#FFFFFF" if colour in _DARK else "#1B1B1B"},
@@ -400,15 +376,6 @@ def escape(words: str) -> str:
     return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _wrapped(title: str, height_px: float) -> str:
-    """Break an axis title that is longer than its axis."""
-    return "<br>".join(textwrap.wrap(title, max(12, int((height_px - 40) / 7.5)))) or title
-
-
-def _short(words: str) -> str:
-    return words if len(words) <= _LABEL_LENGTH else words[: _LABEL_LENGTH - 1] + "…"
-
-
 def _plain(values: Any) -> Any:
     """Times with a zone are drawn in Japan's time; everything else goes as it is."""
     if isinstance(values, pd.Series | pd.Index) and isinstance(values.dtype, pd.DatetimeTZDtype):
@@ -417,21 +384,13 @@ def _plain(values: Any) -> Any:
 
 
 def _add(figure: go.Figure, trace: Any, row: int | None) -> go.Figure:
-    lines_before = _legend_lines(figure)
+    lines_before = fitting.legend_lines(figure)
     if row is None:
         figure.add_trace(trace)
     else:
         figure.add_trace(trace, row=row, col=1)
     # the legend takes its room from the plot: give it back
-    more = _legend_lines(figure) - max(1, lines_before)
+    more = fitting.legend_lines(figure) - max(1, lines_before)
     if more > 0 and figure.layout.height:
         figure.update_layout(height=figure.layout.height + more * _LEGEND_LINE_PX)
     return figure
-
-
-def _legend_lines(figure: go.Figure) -> int:
-    """About how many lines the legend takes on a page of usual width."""
-    names = [t.name for t in figure.data if t.name and t.showlegend is not False]
-    widest = max((len(name) for name in names), default=0) * _CHARACTER_PX + 50
-    per_line = max(1, int(_PLOT_PX / widest))
-    return -(-len(names) // per_line)

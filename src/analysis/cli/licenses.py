@@ -145,7 +145,13 @@ def _echo_classified(result: Classification, about: dict[str, Any], language: st
 
 
 @licenses_command.command("deposit")
-@click.option("--unused-balance", type=int, required=True, metavar="YEN")
+@click.option(
+    "--unused-balance",
+    type=int,
+    required=True,
+    metavar="YEN",
+    help="Unused balance on the base date (基準日未使用残高).",
+)
 @click.option("--extra-base-dates", is_flag=True, help="The issuer opted for four base dates.")
 @_on
 @_language
@@ -161,7 +167,13 @@ def _deposit(
 
 
 @licenses_command.command("preserve")
-@click.option("--undelivered", type=int, required=True, metavar="YEN")
+@click.option(
+    "--undelivered",
+    type=int,
+    required=True,
+    metavar="YEN",
+    help="Debts for funds not yet delivered (未達債務).",
+)
 @click.option("--types", type=int, default=1, show_default=True, help="How many types it runs.")
 @click.option("--regime", help="funds_transfer_1, _2 or _3: its deadline only.")
 @click.option("--bank-deposit-percent", type=int, default=0, help="Type 3: kept as bank deposits.")
@@ -233,7 +245,14 @@ def _limits(regime: str, on: str | None, as_json: bool) -> None:
 
 
 @licenses_command.command("verify")
-@click.option("--law", "folder", required=True, type=click.Path(path_type=Path), metavar="DIR")
+@click.option(
+    "--law",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of statute texts, one JSON file a law.",
+)
 @_json
 def _verify(folder: Path, as_json: bool) -> int:
     """Compare every quote, amount and comparison word with statute texts in a folder.
