@@ -40,6 +40,28 @@ def export_run(writer: RunWriter, stage: Stage) -> None:
         export_rows(writer, "events", _events(stage), folder / "events.jsonl")
 
 
+def arrivals_told(writer: RunWriter) -> dict[str, int]:
+    """How true the fronts were to the schedule, read from the `requests` just written.
+
+    Keys: scheduled; started; skipped (a front had too much in flight); lost (with a front that was
+    stopped); start_error_us_p50, _p99 and _max: start of work minus intended arrival.
+    """
+    path = str(writer.partial / "requests.parquet")
+    row = writer.connection.execute(
+        "SELECT count(*), count(started_at), "
+        "count(*) FILTER (WHERE reason = 'front_overloaded'), "
+        "count(*) FILTER (WHERE reason = 'front_stopped'), "
+        "percentile_disc(0.5) WITHIN GROUP (ORDER BY error_us), "
+        "percentile_disc(0.99) WITHIN GROUP (ORDER BY error_us), max(error_us) FROM ("
+        "SELECT *, epoch_us(started_at) - epoch_us(scheduled_at) AS error_us "
+        "FROM read_parquet($1) WHERE attempt = 1)",
+        [path],
+    ).fetchall()[0]
+    names = ["scheduled", "started", "skipped", "lost"]
+    names += [f"start_error_us_{which}" for which in ("p50", "p99", "max")]
+    return {n: int(v) for n, v in zip(names, row, strict=True) if v is not None}
+
+
 def _events(stage: Stage) -> list[dict[str, Any]]:
     epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,9 @@ class Fronts:
         self._start_us = 0
         self.flags: dict[str, Any] = scenario.flags.model_dump()
         self.design: str = scenario.design
-        self.told: list[dict[str, Any]] = []
         self.lost: list[int] = []
+        self._changing = threading.Lock()
+        self._starters: list[threading.Thread] = []
 
     @property
     def count(self) -> int:
@@ -43,16 +45,17 @@ class Fronts:
     def open(self) -> None:
         """Start every front process and wait until all have their pools."""
         with ThreadPoolExecutor(self.count) as starters:
-            list(starters.map(self._spawn, range(self.count)))
+            children = starters.map(self._spawn, range(self.count))
+            self._children = dict(enumerate(children))
 
-    def _spawn(self, number: int) -> None:
+    def _spawn(self, number: int) -> ChildProcess:
         life = self._lives[number] = self._lives.get(number, -1) + 1
         own = {"front": number, "life": life, "flags": self.flags, "design": self.design}
         log = self._folder / f"front-{number}.err"
         child = ChildProcess("reference_engine.front", self._settings | own, log)
         child.start()
         self._guardian.watch_process(child.pid)
-        self._children[number] = child
+        return child
 
     def begin(self, start_us: int) -> None:
         """Tell every front when the run starts (microseconds since 1970)."""
@@ -63,41 +66,60 @@ class Fronts:
     def set_flags(self, flags: dict[str, Any]) -> None:
         """Change flags of every front; `design` is accepted as one more flag."""
         rest = dict(flags)
-        self.design = rest.pop("design", self.design)
-        self.flags |= rest
-        for number in list(self._children):
-            self._ask(number, do="flags", set=flags)
+        with self._changing:
+            self.design = rest.pop("design", self.design)
+            self.flags |= rest
+            for number in list(self._children):
+                self._ask(number, do="flags", set=flags)
 
     def stop(self, front: int) -> None:
         """Kill one front at once: what it did not write down is lost with it."""
+        self._wait_for_starters()
         child = self._children.pop(front, None)
         if child is not None:
             child.kill()
 
     def start(self, front: int) -> None:
-        """Start that front again; it plays the arrivals due from now on."""
+        """Start that front again, beside all else; it plays what is due from then on."""
         if front in self._children:
             return
-        self._spawn(front)
+        starter = threading.Thread(target=self._bring_back, args=(front,), daemon=True)
+        self._starters.append(starter)
+        starter.start()
+
+    def _bring_back(self, front: int) -> None:
         clock = RunClock(self._settings["epoch_us"], self._settings["monotonic_ns"])
-        now_us = clock.now_us() - self._start_us
-        self._ask(front, do="start", at_us=self._start_us, from_us=now_us)
+        try:
+            child = self._spawn(front)
+            with self._changing:  # flags may have changed while the process came up
+                child.ask(do="flags", set=self.flags | {"design": self.design})
+                now_us = clock.now_us() - self._start_us
+                child.ask(do="start", at_us=self._start_us, from_us=now_us)
+                self._children[front] = child
+        except EnvironmentFault:
+            self.lost.append(front)
+
+    def _wait_for_starters(self) -> None:
+        """Wait until every front that is coming up is up."""
+        while self._starters:
+            self._starters.pop().join()
 
     def drained(self) -> bool:
         """True when no front has anything left to do."""
+        self._wait_for_starters()
         answers = [self._ask(number, do="drained") for number in list(self._children)]
         return all(a is None or a["drained"] for a in answers)
 
     def finish(self) -> None:
-        """End the fronts in order; `told` holds what each says about its own arrivals."""
+        """End the fronts in order; what they did is in their spools."""
+        self._wait_for_starters()
         for number in list(self._children):
-            answer = self._ask(number, 40.0, do="finish")
-            if answer is not None:
-                self.told.append(answer)
+            self._ask(number, 40.0, do="finish")
         self.close()
 
     def close(self) -> None:
         """End every front, however it stands."""
+        self._wait_for_starters()
         for child in self._children.values():
             with contextlib.suppress(EnvironmentFault):
                 child.stop(2.0)

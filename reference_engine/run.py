@@ -22,7 +22,7 @@ from typing import Any
 
 import psycopg
 
-from reference_engine.export import export_run
+from reference_engine.export import arrivals_told, export_run
 from reference_engine.faults import FAULTS, Fault, FaultContext
 from reference_engine.fronts import Fronts
 from reference_engine.gateway import GatewayProcess
@@ -101,7 +101,7 @@ def run_scenario(
             _settle(stage)
             export_run(writer, stage)
             writer.add_json(TRUTH, _truth(stage))
-            return writer.commit(_manifest(stage))
+            return writer.commit(_manifest(stage, arrivals_told(writer)))
         finally:
             hold_signals()
 
@@ -337,7 +337,7 @@ def _truth(stage: Stage) -> dict[str, Any]:
     return {"scenario": stage.scenario.name, "faults": stage.truth}
 
 
-def _manifest(stage: Stage) -> Manifest:
+def _manifest(stage: Stage, arrivals: dict[str, int]) -> Manifest:
     scenario = stage.scenario
     started = _utc(stage.start_us)
     clock = scenario.clock
@@ -361,7 +361,7 @@ def _manifest(stage: Stage) -> Manifest:
             wall_end=_utc(stage.end_us),
             compression=clock.compression if clock else 1.0,
         ),
-        arrivals=_arrivals(stage),
+        arrivals=arrivals,
         notes=[*stage.notes, _settled_words(stage.settled)],
     )
 
@@ -371,21 +371,6 @@ def _settled_words(settled: Settled) -> str:
         f"settlement after the drain: {settled.posted} posted, {settled.declined} declined, "
         f"{settled.given_up} given up, {settled.still_unknown} still unknown"
     )
-
-
-def _arrivals(stage: Stage) -> dict[str, int]:
-    """What became of the schedule, and how true the fronts were to it (those not killed tell).
-
-    Error = start of work minus scheduled time.
-    """
-    errors = sorted(e for told in stage.fronts.told for e in told["start_errors_us"])
-    found = {"scheduled": len(stage.schedule)} | stage.arrivals
-    if errors:
-        last = len(errors) - 1
-        found["start_error_us_p50"] = errors[last // 2]
-        found["start_error_us_p99"] = errors[int(last * 0.99)]
-        found["start_error_us_max"] = errors[last]
-    return found
 
 
 def _utc(at_us: int) -> dt.datetime:

@@ -163,6 +163,28 @@ def test_unknown_gateway_outcome_stays_unknown_until_it_is_settled(
     assert case.promises_broken() == []
 
 
+def test_unknown_charge_is_given_back_when_its_balance_part_is_spent(ledger, guardian, tmp_path):
+    """Without a hold the balance part may be gone by the time the outcome is known."""
+    slow = Gateway(latency_ms=600, latency_sigma=0, decline_share=0)
+    with GatewayProcess(tmp_path / "slow", slow) as gateway:
+        guardian.watch_process(gateway.pid)
+        flags = {"gateway_timeout_ms": 400}
+        case = Case("lock_across_call", flags, ledger, gateway, tmp_path)
+
+        async def story(clients):
+            first = await clients.pay("pay", 1, 1_250)
+            return first, await clients.pay("other", 1, 900)
+
+        first, other = case.run(story)
+        assert (first, other) == (Reply("failed", "outcome_unknown"), Reply("approved"))
+        gateway.configure(latency_ms=1)
+        settled = case.settle()
+        assert (settled.posted, settled.given_up) == (0, 1)
+        assert case.charges() == {"pay": ("refunded", 250)}
+    assert ledger.balance(1) == 100
+    assert case.promises_broken() == []
+
+
 @pytest.mark.parametrize("design", DESIGNS)
 def test_gateway_out_of_reach_is_settled_as_never_charged(design, ledger, guardian, tmp_path):
     with GatewayProcess(tmp_path / "gone", Gateway(latency_ms=1)) as gateway:

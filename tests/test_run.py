@@ -107,6 +107,7 @@ def test_every_scheduled_arrival_is_accounted_for(runs, design, tmp_path):
     assert ended == requests == expected
     assert run.manifest.arrivals["started"] + run.manifest.arrivals["skipped"] == expected
     assert run.manifest.arrivals["lost"] == 0
+    assert run.manifest.arrivals["lost"] == 0
 
 
 @every_design
@@ -153,6 +154,20 @@ def _roots(run):
     return {(state, event): count for state, event, count in rows}
 
 
+def _long_idle(run):
+    """Waits behind a session that has been idle in its transaction for a third of a gateway call.
+
+    On a starved machine any client may be slow to commit; only a call takes this long by design.
+    """
+    query = (
+        "SELECT count(*) FROM pg_activity w, unnest(w.blocked_by) AS u(pid) "
+        "JOIN pg_activity b ON b.sampled_at = w.sampled_at AND b.pid = u.pid "
+        "WHERE b.state = 'idle in transaction' AND len(b.blocked_by) = 0 "
+        "AND b.sampled_at - b.state_change > INTERVAL 20 MILLISECOND"
+    )
+    return one(run, query)[0]
+
+
 def test_locks_held_across_the_call_block_others_while_idle_in_transaction(runs):
     roots = _roots(runs["lock_across_call"])
     assert max(roots, key=lambda r: roots[r]) == ("idle in transaction", "ClientRead")
@@ -165,8 +180,7 @@ def test_locks_held_across_the_call_block_others_while_idle_in_transaction(runs)
 
 @pytest.mark.parametrize("design", ["phased", "batched"])
 def test_other_designs_do_not_block_while_idle(runs, design):
-    idle = _roots(runs[design]).get(("idle in transaction", "ClientRead"), 0)
-    assert idle * 4 < _roots(runs["lock_across_call"])[("idle in transaction", "ClientRead")]
+    assert _long_idle(runs[design]) * 2 < _long_idle(runs["lock_across_call"])
 
 
 def test_gateway_span_lies_inside_the_transaction_only_when_locks_span_the_call(runs):
@@ -239,6 +253,8 @@ def test_killed_front_loses_nothing_from_the_account(eventful):
     assert scheduled == eventful.manifest.arrivals["scheduled"]
     assert stopped > 0
     assert stopped + started == scheduled
+    assert eventful.manifest.arrivals["lost"] == stopped
+    assert eventful.manifest.arrivals["started"] == started
     told = eventful.manifest.arrivals
     assert (told["started"], told["skipped"], told["lost"]) == (started, 0, stopped)
     assert not [n for n in eventful.manifest.notes if "BROKEN" in n]
