@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from analysis import paths
+from analysis.capacity.store import MANIFEST as SWEEP_MANIFEST
 from analysis.report.parameters import Parameter, checked, declared
 from runlog.errors import BadData, UsageFault, did_you_mean
 from runlog.manifest import read_manifest
-from runlog.schema import MANIFEST
 
 CASE = "The case"
 HAPPENED = "What happened"
@@ -188,7 +188,7 @@ def _page(notebook: Path, group: str, given: Mapping[str, str], suffix: str) -> 
         with suppress(UsageFault):  # a missing sweep fails that one report, in its own words
             place = paths.find_run(values.get("sweep", takes["sweep"].default))
             values["sweep"] = str(place)
-            sweeps = [place] if (place / MANIFEST).is_file() else []
+            sweeps = [place] if (place / SWEEP_MANIFEST).is_file() else []
     slug = notebook.stem + (f"-{suffix}" if suffix else "")
     return Page(slug, notebook, group, values, tuple(dict.fromkeys(found)), tuple(sweeps))
 
