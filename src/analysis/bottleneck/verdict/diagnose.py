@@ -151,7 +151,7 @@ def _records(*frames: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _value(value: Any) -> Any:
-    if hasattr(value, "tolist") and getattr(value, "shape", ()):
+    if hasattr(value, "tolist") and getattr(value, "shape", None):
         return value.tolist()
     if value is None or value is pd.NaT or (not isinstance(value, str) and pd.isna(value)):
         return None
