@@ -192,8 +192,13 @@ def table(
 
 
 def _header(words: str) -> str:
-    """Begin with a capital, but for percentiles: p99 is a name of its own."""
-    return words if re.match(r"p\d", words) else words[:1].upper() + words[1:]
+    """Begin with a capital, but for p99, σ and other names that are written small.
+
+    >>> _header("share of time"), _header("p99 (ms)"), _header("σ, contention")
+    ('Share of time', 'p99 (ms)', 'σ, contention')
+    """
+    named = re.match(r"p\d", words) or not words[:1].isascii()
+    return words if named else words[:1].upper() + words[1:]
 
 
 def _format_for(column: pd.Series) -> str:
