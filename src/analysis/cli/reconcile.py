@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from analysis import paths
 from analysis.cli.output import echo_json
 from analysis.paths import find_run
 from analysis.reconcile import mapping as mapping_module
@@ -54,7 +55,7 @@ def reconcile_command(
     --apply never changes RUN, which is evidence. It rebuilds the ledger of RUN in a PostgreSQL (the
     embedded one, or a schema of its own under --dsn, dropped at the end) and the gateway's books in
     a gateway, posts each repair once, cancels the charges, and writes what both then hold as a new
-    run directory beside RUN. Applied again it finds everything posted and changes nothing.
+    run directory beside RUN (of a recorded run: under runs/). Applied again it finds everything posted and changes nothing.
     """
     if explain_mapping:
         click.echo(inspect.cleandoc(mapping_module.__doc__ or ""))
@@ -92,7 +93,7 @@ def _reconciled(folder: Path) -> tuple[Reconciliation, Plan]:
 def _apply(folder: Path, out: Path | None, dsn: str | None, as_json: bool) -> None:
     """Apply the repairs of a run; show the repaired books."""
     result, plan = _reconciled(folder)
-    target = out or folder.with_name(f"{folder.name}-repaired")
+    target = out or _beside(folder)
     applied: dict[str, Any] = {"posted": 0, "already_posted": 0, "charges_cancelled": 0}
     if not plan.repairs:
         target = folder
@@ -110,6 +111,12 @@ def _apply(folder: Path, out: Path | None, dsn: str | None, as_json: bool) -> No
         }
         result, plan = _reconciled(target)
     _show(result, as_json, applied | {"run": str(target), "by_hand": plan.by_hand})
+
+
+def _beside(folder: Path) -> Path:
+    """RUN-repaired beside RUN; for a recorded run under `runs/`, for the recorded data stay as is."""
+    recorded = folder.parent == paths.data("recorded").resolve()
+    return (paths.runs() if recorded else folder.parent) / f"{folder.name}-repaired"
 
 
 def _repairs_in(target: Path, *, of: Path) -> int:
