@@ -114,7 +114,7 @@ def lock_across_call(w: Window) -> bool:
         "<= t.started_at + to_microseconds(t.duration_us) "
         "AND g.started_at >= $start AND g.started_at < $end"
     )
-    return w.waits(ROW_LOCK) >= 0.5 and idle > 2 * active and inside >= 5
+    return w.waits(ROW_LOCK) >= 0.5 and idle > active and inside >= 5
 
 
 def pool_exhaustion(w: Window) -> bool:
