@@ -55,7 +55,8 @@ def reconcile_command(
     --apply never changes RUN, which is evidence. It rebuilds the ledger of RUN in a PostgreSQL (the
     embedded one, or a schema of its own under --dsn, dropped at the end) and the gateway's books in
     a gateway, posts each repair once, cancels the charges, and writes what both then hold as a new
-    run directory beside RUN (of a recorded run: under runs/). Applied again it finds everything posted and changes nothing.
+    run directory beside RUN (of a recorded run: under runs/). Applied again it finds everything
+    posted and changes nothing.
     """
     if explain_mapping:
         click.echo(inspect.cleandoc(mapping_module.__doc__ or ""))
@@ -114,7 +115,7 @@ def _apply(folder: Path, out: Path | None, dsn: str | None, as_json: bool) -> No
 
 
 def _beside(folder: Path) -> Path:
-    """RUN-repaired beside RUN; for a recorded run under `runs/`, for the recorded data stay as is."""
+    """RUN-repaired beside RUN; under `runs/` for a recorded one: recorded data stay as is."""
     recorded = folder.parent == paths.data("recorded").resolve()
     return (paths.runs() if recorded else folder.parent) / f"{folder.name}-repaired"
 
