@@ -69,11 +69,23 @@ def main() -> None:
             print(f"pair {pair}: off {rates[False]:8.0f}/s  on {rates[True]:8.0f}/s", flush=True)
     ratio = statistics.median(ratios)
     spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
+    low, high = _median_range(ratios)
     told = "met" if ratio >= 1 - COST_MAX else "MISSED"
+    if low < 1 - COST_MAX <= high:
+        told += ", within the noise of this machine: give more pairs, or a quieter one"
     print(f"sampler at {DEFAULT_HZ:g} Hz, on / off, median of {pairs}: {ratio:.3f} ({spread})")
+    print(f"95 % range of that median: {low:.3f} to {high:.3f}")
     print(f"its share of the processors (process and session): {statistics.median(shares):.2%}")
     print(f"cost at most {COST_MAX:.0%} of throughput: {told}")
-    sys.exit(0 if told == "met" else 1)
+    sys.exit(1 if high < 1 - COST_MAX else 0)
+
+
+def _median_range(values: list[float]) -> tuple[float, float]:
+    """Order statistics that enclose the true median with some 95 % (binomial, normal approach)."""
+    ranked = sorted(values)
+    reach = 0.98 * len(ranked) ** 0.5
+    low = max(0, int(len(ranked) / 2 - reach))
+    return ranked[low], ranked[len(ranked) - 1 - low]
 
 
 if __name__ == "__main__":
