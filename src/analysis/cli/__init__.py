@@ -74,6 +74,8 @@ def cli(verbose: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with the documented exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    # a shell starts background jobs with SIGINT ignored; an orderly end must work there, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(run_cli(arguments))
 
 
