@@ -207,7 +207,7 @@ def _server(
     if dsn is not None:
         return ExternalServer(dsn, guardian=guardian)
     return EmbeddedServer(
-        data_folder, scenario.server, tcp=scenario.database_proxy, guardian=guardian
+        data_folder, scenario.server, tcp=scenario.behind_proxy, guardian=guardian
     )
 
 
@@ -215,7 +215,7 @@ def _database_proxy(
     stack: ExitStack, scenario: Scenario, server: Server, work: Path, guardian: Guardian
 ) -> tuple[str, ProxyProcess | None]:
     """Return the fronts' DSN, through a proxy where the scenario asks for one."""
-    if not scenario.database_proxy:
+    if not scenario.behind_proxy:
         return server.dsn, None
     if isinstance(server, EmbeddedServer):
         address = server.tcp_address
@@ -224,6 +224,8 @@ def _database_proxy(
             address = (connection.info.hostaddr or connection.info.host, connection.info.port)
     proxy = stack.enter_context(ProxyProcess(address, work, scenario.seed))
     guardian.watch_process(proxy.pid)
+    if scenario.database_latency_ms:
+        proxy.set("latency", delay_ms=scenario.database_latency_ms)
     through = psycopg.conninfo.make_conninfo(server.dsn, host="127.0.0.1", port=proxy.port)
     return through, proxy
 

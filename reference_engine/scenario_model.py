@@ -152,6 +152,7 @@ class Scenario(_Part):
     design: Design = "phased"
     fronts: int = Field(default=2, ge=1, le=32)  # front processes
     database_proxy: bool = False  # put a proxy in front of PostgreSQL, too
+    database_latency_ms: float = Field(default=0.0, ge=0, le=1000)  # a proxy delays it, each way
     sampler_hz: float = Field(default=10.0, gt=0, le=50)  # samples of pg_stat_activity
     flags: Flags = Flags()
     population: Population = Population()
@@ -163,3 +164,8 @@ class Scenario(_Part):
     faults: tuple[FaultSpec, ...] = ()
     events: tuple[EventSpec, ...] = ()
     text: str = ""
+
+    @property
+    def behind_proxy(self) -> bool:
+        """True when the fronts reach PostgreSQL through a proxy."""
+        return self.database_proxy or self.database_latency_ms > 0
