@@ -8,7 +8,7 @@ import pytest
 from fixtures_postgres import emptied
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_ledger import begin, finish, refund
+from ledger_case import begin, finish, refund
 
 from reference_engine.ledger.bulk import BULK_BASE, BulkTransfers, post_bulk
 from runlog.errors import BadData
