@@ -202,7 +202,7 @@ def serialization_failure(w: Window) -> bool:
 def advisory_lock(w: Window) -> bool:
     """Sessions wait for an advisory lock, and none did before."""
     waiting = "wait_event_type = 'Lock' AND wait_event = 'advisory'"
-    return w.waits(waiting) >= 0.25 and w.before().waits(waiting) == 0
+    return w.waits(waiting) >= 1 and w.before().waits(waiting) == 0
 
 
 def ddl_lock_queue(w: Window) -> bool:
