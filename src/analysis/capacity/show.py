@@ -182,7 +182,7 @@ def caveats(report: CapacityReport) -> list[str]:
         "rates are those of this machine; differences and shapes are the result."
     )
     hypothesis = (
-        "Rates, balances and the gateway's latency are invented. That a row held "
+        "Rates, balances and the gateway's latency are assumptions. That a row held "
         "during the card call was the cause in 2018 is a **hypothesis**: the answers say what "
         "would have helped **if** it was."
     )

@@ -322,7 +322,7 @@ def caveats(report: MoneyReport) -> list[str]:
         (
             "The amounts are those of the reference wallet: the rates and balances of the "
             "scenario are "
-            "invented, because no figure of the real outage was published."
+            "assumptions, because no figure of the real outage was published."
         ),
         (
             "That a database row held during the card call was the cause in 2018 is a "
