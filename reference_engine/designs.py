@@ -9,7 +9,7 @@ from typing import Protocol
 from reference_engine.batched import BATCHED_OPERATIONS, Batcher, Ticket
 from reference_engine.gateway_client import GatewayAnswer
 from reference_engine.load import Arrival
-from reference_engine.spool import Trace
+from reference_engine.spool import BatchTimes, Trace
 from reference_engine.wallet import (
     BEGIN_SQL,
     FINISH_SQL,
@@ -156,12 +156,12 @@ class Batched(Phased):
         waiting: asyncio.Future[Answer | Reply] = asyncio.get_running_loop().create_future()
         offered = trace.now_us()
 
-        def done(ticket: Ticket, answer: Answer | Reply) -> None:
-            trace.add_batch(offered, ticket.times)
+        def done(ticket: Ticket, answer: Answer | Reply, times: BatchTimes) -> None:
+            trace.add_batch(ticket.offered_us, times)
             if not waiting.done():
                 waiting.set_result(answer)
 
-        self.batcher.offer(Ticket(arrival, offered, done))
+        self.batcher.offer(Ticket(arrival, offered, offered, done))
         answer = await waiting
         if isinstance(answer, Reply):
             return answer

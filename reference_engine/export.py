@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from reference_engine.batch_spool import unfold
 from reference_engine.ledger.export import export_ledger
 from reference_engine.load import Arrival, Schedule
-from reference_engine.recorder import export_charges, export_log, export_rows, export_spools
+from reference_engine.recorder import (
+    export_charges,
+    export_log,
+    export_rows,
+    export_spools,
+    whole_lines,
+)
 from reference_engine.wallet import counterparty_account
 from runlog.writer import RunWriter, space_guard
 
@@ -22,6 +29,10 @@ def export_run(writer: RunWriter, stage: Stage) -> None:
     """Write every table of the run. Arrivals that no front wrote down are added as failed."""
     folder = stage.folder
     with space_guard(folder):
+        batches = [whole_lines(p) for p in sorted(folder.glob("batches-*.jsonl"))]
+        if batches := [path for path in batches if path.stat().st_size]:
+            unfolded = (folder / "requests-unfolded.jsonl", folder / "spans-unfolded.jsonl")
+            unfold(writer.connection, batches, *unfolded)
         names = ("requests", "spans", "pool_stats")
         spools = {name: sorted(folder.glob(f"{name}-*.jsonl")) for name in names}
         lost = folder / "requests-lost.jsonl"

@@ -19,7 +19,8 @@ import psycopg
 import psycopg_pool
 import uvloop
 
-from reference_engine.batched import BATCHED_OPERATIONS, Ticket
+from reference_engine.batch_clients import BatchClients
+from reference_engine.batched import BATCHED_OPERATIONS
 from reference_engine.child import (
     configuration_from_parent,
     first_in_line,
@@ -32,7 +33,6 @@ from reference_engine.load import Arrival, build_schedule
 from reference_engine.scenario_model import Flags, Scenario
 from reference_engine.spool import RunClock, Spool, Trace
 from reference_engine.wallet import (
-    Answer,
     Gateway,
     Reply,
     Store,
@@ -42,6 +42,7 @@ from reference_engine.wallet import (
 )
 
 IN_FLIGHT_MAX = 20_000
+TICK_US = 1_000  # arrivals closer than this start together: the loop's own timers are no finer
 _POOL_COUNTERS = (
     "pool_max",
     "pool_size",
@@ -80,8 +81,10 @@ class Front:
         self.designs: dict[str, Design] = make_designs(self.wallet, self.clock.now_us)
         batched = self.designs["batched"]
         assert isinstance(batched, Batched)
-        self.batched = batched
-        self.tickets: set[Ticket] = set()
+        batches = Spool(folder / f"batches-{label}.jsonl")
+        self.spools = (self.requests, self.spans, self.stats, batches)
+        self.batcher = batched.batcher
+        self.batch_clients = BatchClients(self, batched, batches)
         self.tasks: set[asyncio.Task[None]] = set()
         self.counts = {"started": 0, "skipped": 0}
         self.first_attempts = 0
@@ -125,24 +128,23 @@ class Front:
             if count % 256 == 0:
                 await asyncio.sleep(0)  # a front that is late must not starve its own work
             due = self.run_start_us + arrival.offset_us
-            while (early := due - self.clock.now_us()) > 0:
-                await asyncio.sleep(early / 1e6)
+            while (started := self.clock.now_us()) < due:
+                await asyncio.sleep(max(due - started, TICK_US) / 1e6)
             if self.in_flight >= IN_FLIGHT_MAX:
                 self.counts["skipped"] += 1
                 self.record(arrival, 1, due, None, None, Reply("failed", "front_overloaded"), None)
                 continue
             self.counts["started"] += 1
-            started = self.clock.now_us()
             self.first_attempts += 1
             if self.design_name == "batched" and arrival.operation in BATCHED_OPERATIONS:
-                self.offer(arrival, due, started)
+                self.batch_clients.offer(arrival, due, started)
             else:
                 self.spawn(self.serve(arrival, due))
 
     @property
     def in_flight(self) -> int:
         """Attempts started and not finished."""
-        return len(self.tasks) + len(self.tickets)
+        return len(self.tasks) + self.batcher.in_flight
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Let `work` run beside everything else."""
@@ -163,55 +165,6 @@ class Front:
             await asyncio.sleep((scheduled - self.clock.now_us()) / 1e6)
             attempt += 1
             reply = await self.attempt(arrival, attempt, scheduled)
-
-    def offer(self, arrival: Arrival, due_us: int, started_us: int) -> None:
-        """Hand a first attempt to the batcher, without a task of its own."""
-        limit = self.flags.max_waiting
-        if limit and self.batched.batcher.waiting >= limit:
-            shed = Reply("shed", "max_waiting")
-            now = self.clock.now_us()
-            self.record(arrival, 1, due_us, started_us, now, shed, None)
-            self.spawn(self.retry(arrival, 1, shed))
-            return
-        ticket = Ticket(arrival, started_us, self.answered, scheduled_us=due_us)
-        self.tickets.add(ticket)
-        self.batched.batcher.offer(ticket)
-
-    def answered(self, ticket: Ticket, answer: Answer | Reply) -> None:
-        """The batcher's answer to a first attempt: record it, or go on to the gateway with it."""
-        trace = Trace(self.clock, self.spans, ticket.arrival.request_id, 1)
-        trace.add_batch(ticket.scheduled_us, ticket.times)
-        if isinstance(answer, Answer):
-            trace.needs_auto_charge = answer.card_part_jpy > 0
-            if answer.state == "pending":
-                self.spawn(self.charge(ticket, answer, trace))
-                return
-            answer = answer.reply()
-        self.close_ticket(ticket, answer, trace)
-
-    async def charge(self, ticket: Ticket, answer: Answer, trace: Trace) -> None:
-        """The rest of a payment that needs the card; the client's patience still counts."""
-        try:
-            done = await self.batched.charge_and_post(ticket.arrival, answer, trace)
-            reply = done.reply()
-        except (TimeoutError, psycopg.Error) as error:
-            reply = reply_to_error(error)
-        except asyncio.CancelledError:
-            self.close_ticket(ticket, Reply("failed", "run_ended"), trace)
-            raise
-        self.close_ticket(ticket, reply, trace)
-
-    def close_ticket(self, ticket: Ticket, reply: Reply, trace: Trace | None) -> None:
-        """Record a first attempt that went through the batcher, as its client saw it."""
-        self.tickets.discard(ticket)
-        finished = self.clock.now_us()
-        gave_up = ticket.scheduled_us + self.flags.client_timeout_ms * 1000
-        if finished > gave_up:
-            finished, reply = gave_up, Reply("timed_out", "client_timeout")
-        at = (ticket.scheduled_us, ticket.offered_us, finished)
-        self.record(ticket.arrival, 1, *at, reply, trace)
-        if reply.outcome not in ("approved", "declined"):
-            self.spawn(self.retry(ticket.arrival, 1, reply))
 
     def may_retry(self, attempt: int) -> bool:
         """True when this client tries again: attempts left, and budget left in the front."""
@@ -282,7 +235,7 @@ class Front:
             await asyncio.sleep(max(0.0, next_s - time.monotonic()))
             next_s += 1
             self.stats.add(self.pool_row())
-            for spool in (self.requests, self.spans, self.stats):
+            for spool in self.spools:
                 spool.flush()
 
     def pool_row(self) -> dict[str, int]:
@@ -298,9 +251,8 @@ class Front:
             task.cancel()
         if self.tasks:
             await asyncio.wait(set(self.tasks), timeout=10)
-        await self.batched.batcher.close()
-        for ticket in list(self.tickets):
-            self.close_ticket(ticket, Reply("failed", "run_ended"), None)
+        await self.batcher.close()
+        self.batch_clients.end()
         for task in list(self.tasks):
             task.cancel()
         with contextlib.suppress(TimeoutError):
@@ -311,7 +263,7 @@ class Front:
         self.stats.add(self.pool_row())
         await self.client.close()
         await self.store.pool.close(5)
-        for spool in (self.requests, self.spans, self.stats):
+        for spool in self.spools:
             spool.close()
         return self.counts
 

@@ -80,7 +80,7 @@ def export_spools(writer: RunWriter, table: str, spools: Iterable[Path]) -> int:
     """
     columns = TABLES[table].columns
     shape = {c.name: "BIGINT" if c.type == TIME else c.type for c in columns}
-    files = [str(_whole_lines(p)) for p in spools if p.is_file() and p.stat().st_size]
+    files = [str(whole_lines(p)) for p in spools if p.is_file() and p.stat().st_size]
     if not files:
         empty = ", ".join(f'CAST(NULL AS {c.type}) AS "{c.name}"' for c in columns)
         return writer.add(table, f"SELECT {empty} WHERE false")
@@ -200,7 +200,7 @@ def _struct(shape: dict[str, str]) -> str:
     return "{" + ", ".join(f"'{k}': '{v}'" for k, v in shape.items()) + "}"
 
 
-def _whole_lines(spool: Path) -> Path:
+def whole_lines(spool: Path) -> Path:
     """Cut off a last line without its end: its writer was killed in the middle of it."""
     with spool.open("rb+") as file:
         end = file.seek(0, 2)

@@ -22,24 +22,15 @@ class BatchTimes:
     asked_us: int = 0
     answered_us: int = 0
     committed_us: int = 0
-    _shared: tuple[str, ...] | None = None
 
-    def shared(self) -> tuple[str, ...]:
-        """The stages all attempts of the batch share, as the ends of JSON lines; made once."""
-        if self._shared is None:
-            stages = (
-                ("pool_wait", "acquire", self.gathered_us, self.acquired_us),
-                ("ledger_tx", "batch", self.acquired_us, self.committed_us),
-                ("statement", "batch_begin", self.asked_us, self.answered_us),
-                ("commit", "commit", self.answered_us, self.committed_us),
-            )
-            self._shared = tuple(
-                f'{span}","name":"{name}","started_at":{start},'
-                f'"duration_us":{max(0, end - start)}}}\n'
-                for span, name, start, end in stages
-                if start and end
-            )
-        return self._shared
+
+# the stages that all attempts of a batch share: span, name, where it begins, where it ends
+BATCH_STAGES = (
+    ("pool_wait", "acquire", "gathered_us", "acquired_us"),
+    ("ledger_tx", "batch", "acquired_us", "committed_us"),
+    ("statement", "batch_begin", "asked_us", "answered_us"),
+    ("commit", "commit", "answered_us", "committed_us"),
+)
 
 
 class RunClock:
@@ -67,10 +58,7 @@ class Spool:
 
     def add(self, row: dict[str, Any]) -> None:
         """Write one row."""
-        self.add_line(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
-
-    def add_line(self, line: bytes) -> None:
-        """Write one row that is a JSON line already."""
+        line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
         self._lines.append(line)
         self._bytes += len(line)
         if self._bytes >= FLUSH_BYTES or time.monotonic() - self._flushed_at >= FLUSH_S:
@@ -100,16 +88,19 @@ class Trace:
 
     def add_batch(self, offered_us: int, times: BatchTimes) -> None:
         """Record the stages that this attempt shared with the others of its batch."""
-        head = f'{{"request_id":"{self._request_id}","attempt":{self._attempt},"span":"'
-        waited = max(0, times.gathered_us - offered_us)
-        own = f'queue","name":"batch","started_at":{offered_us},"duration_us":{waited}}}\n'
-        self._spool.add_line("".join([head + s for s in (own, *times.shared())]).encode())
+        self._write("queue", "batch", offered_us, times.gathered_us)
+        for span, name, begin, end in BATCH_STAGES:
+            if (start_us := getattr(times, begin)) and (end_us := getattr(times, end)):
+                self._write(span, name, start_us, end_us)
 
     def now_us(self) -> int:
         return self._clock.now_us()
 
     def add(self, span: str, name: str, started_us: int) -> None:
         """Record a stage that began at `started_us` and ends now."""
+        self._write(span, name, started_us, self._clock.now_us())
+
+    def _write(self, span: str, name: str, started_us: int, ended_us: int) -> None:
         self._spool.add(
             {
                 "request_id": self._request_id,
@@ -117,6 +108,6 @@ class Trace:
                 "span": span,
                 "name": name,
                 "started_at": started_us,
-                "duration_us": max(0, self._clock.now_us() - started_us),
+                "duration_us": max(0, ended_us - started_us),
             }
         )
