@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from reference_engine.batch_spool import batch_row
-from reference_engine.batched import Ticket
+from reference_engine.batched import APPROVED, Ticket
 from reference_engine.designs import Batched
 from reference_engine.load import Arrival
 from reference_engine.spool import BatchTimes, Spool, Trace
@@ -55,7 +55,7 @@ class BatchClients:
         if min(ticket.scheduled_us for ticket in tickets) < patient_us:
             for ticket in tickets:
                 if ticket.scheduled_us < patient_us:
-                    self.answered(ticket, Reply("approved"), times)
+                    self.answered(ticket, APPROVED, times)
             tickets = [ticket for ticket in tickets if ticket.scheduled_us >= patient_us]
         if tickets:
             self._spool.add(batch_row(self._front.number, tickets, times, now_us))

@@ -27,7 +27,7 @@ _BATCH_FINISH = (
     "SELECT idempotency_key, operation_id, state, reason, card_part_jpy FROM batch_finish("
     "%s::text[], %s::text[], %s::text[], %s)"
 )
-_APPROVED = Answer(0, "approved", None, 0)
+APPROVED = Answer(0, "approved", None, 0)
 # errors of one request that fail the whole statement: the batch is then tried one by one
 _ONE_BY_ONE = (
     psycopg.errors.IntegrityError,
@@ -178,7 +178,7 @@ class Batcher:
             if answer is None and ticket.done is None:
                 together.append(ticket)
             else:
-                self._answer(ticket, answer or _APPROVED, times)
+                self._answer(ticket, answer or APPROVED, times)
         if together:
             assert self.clients is not None
             self.clients.approved(together, times)
