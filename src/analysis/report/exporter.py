@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader
 from nbconvert import HTMLExporter
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 
+from analysis import tables
 from analysis.charts.theme import CONFIG
 from analysis.report.metrics import MIME as METRICS_MIME
 from analysis.report.runner import Failure
@@ -220,7 +221,7 @@ def _pages() -> Environment:
 def assets() -> dict[str, str]:
     """Return the shared files of a site by name: stylesheet, script, plotly.js."""
     return {
-        "style.css": (FOLDER / "assets" / "style.css").read_text("utf-8"),
+        "style.css": (FOLDER / "assets" / "style.css").read_text("utf-8") + tables.stylesheet(),
         "report.js": (FOLDER / "assets" / "report.js").read_text("utf-8"),
         "plotly.min.js": plotly.offline.get_plotlyjs(),
     }
