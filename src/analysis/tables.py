@@ -6,6 +6,8 @@ import html
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -29,10 +31,26 @@ class Html:
         return self.markup
 
     def _repr_html_(self) -> str:
-        return self.markup
+        """With its style: a notebook has no page around it. A report drops it for its own."""
+        return f"<style>{stylesheet()}</style>{self.markup}"
 
     def __repr__(self) -> str:
         return self.text
+
+
+@cache
+def stylesheet() -> str:
+    """Return the rules that give outputs their look, in a report and in a notebook alike."""
+    return Path(__file__).with_name("outputs.css").read_text("utf-8")
+
+
+def display(*shown: Any) -> None:
+    """Display figures, tables and sentences of one cell, in order; None is left out."""
+    from IPython.display import display as show
+
+    for thing in shown:
+        if thing is not None:
+            show(thing)
 
 
 def _known(value: Any) -> bool:
