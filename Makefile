@@ -32,8 +32,7 @@ test: setup  ## Run every check: lint, types, unit, engine, notebooks, command l
 	@$(BIN)/python -m pytest $(NBVAL) $(PYTEST_ARGS)
 
 lab: setup  ## Open JupyterLab on the notebooks
-	@$(BIN)/jupyter lab --notebook-dir notebooks --LabApp.news_url=None \
-		--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
+	@$(BIN)/jupyter lab --notebook-dir notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(LAB_ARGS)
 
 lint: setup  ## ruff on code and notebooks, and proof that notebooks are stripped
 	@$(BIN)/ruff check .
