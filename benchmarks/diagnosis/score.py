@@ -1,6 +1,6 @@
 """Scores diagnoses against the truth of the runs that `matrix.py` made.
 
-    python benchmarks/diagnosis/score.py DIR [--rounds 1 2 3] [--out results.json]
+    python benchmarks/diagnosis/score.py DIR [--rounds 4 5] [--out results.json]
 
 The only reader of truth.json. Prints tables in markdown: AC@k is the share of runs whose injected
 cause is among the first k, Avg@5 the mean of AC@1..5; intervals are 95 % (Wilson; bootstrap for
@@ -177,49 +177,66 @@ def average_at_5(rows: pd.DataFrame) -> str:
     return f"{each.mean():.2f} ({low:.2f}–{high:.2f})"
 
 
-def tables(rows: pd.DataFrame) -> str:
-    """The results as markdown."""
+def tables(rows: pd.DataFrame, *, full: bool) -> str:
+    """The results as markdown; of the baselines only the best one, or all of them when `full`."""
     single = rows[rows["causes"].map(len) == 1]
-    double = rows[rows["causes"].map(len) == 2]
-    healthy = rows[rows["causes"].map(len) == 0]
+    double = rows[(rows["causes"].map(len) == 2) & (rows["evidence"] == "all")]
+    healthy = rows[(rows["causes"].map(len) == 0) & (rows["method"] == "rules")]
     lines = [
         "| evidence | window | method | runs | AC@1 | AC@3 | Avg@5 |",
         "|---|---|---|---|---|---|---|",
     ]
-    for evidence in EVIDENCE_SETS:
-        for window in WINDOWS:
-            for method in METHODS:
-                part = single[(single["evidence"] == evidence) & (single["window"] == window)
-                              & (single["method"] == method)]  # fmt: skip
-                if evidence == "logs":
-                    part = part[part["in_log"]]
-                if len(part):
-                    first = share(part.apply(hit, axis=1, k=1))
-                    third = share(part.apply(hit, axis=1, k=3))
-                    lines.append(
-                        f"| {evidence} | {window} | {method} | {len(part)} | {first} | {third} | "
-                        f"{average_at_5(part)} |"
-                    )
+    for (evidence, window), part in _parts(single):
+        judged = part[part["in_log"]] if evidence == "logs" else part
+        for method, own in _shown(judged, 1, full):
+            first, third = share(own.apply(hit, axis=1, k=1)), share(own.apply(hit, axis=1, k=3))
+            cells = (evidence, window, method, len(own), first, third, average_at_5(own))
+            lines.append("| " + " | ".join(map(str, cells)) + " |")
     lines += ["", "Two faults at once, both in the first three:", "",
-              "| evidence | window | method | runs | both in top 3 |",
-              "|---|---|---|---|---|"]  # fmt: skip
-    for window in ("known", "detected"):
-        for method in METHODS:
-            part = double[(double["evidence"] == "all") & (double["window"] == window)
-                          & (double["method"] == method)]  # fmt: skip
-            if len(part):
-                lines.append(
-                    f"| all | {window} | {method} | {len(part)} | "
-                    f"{share(part.apply(hit, axis=1, k=3))} |"
-                )
+              "| window | method | runs | both in top 3 |", "|---|---|---|---|"]  # fmt: skip
+    for (_, window), part in _parts(double):
+        for method, own in _shown(part, 3, full):
+            both = share(own.apply(hit, axis=1, k=3))
+            lines.append(f"| {window} | {method} | {len(own)} | {both} |")
     lines += ["", "Healthy runs without a problem finding (specificity):", "",
               "| evidence | runs | specificity |", "|---|---|---|"]  # fmt: skip
     for evidence in EVIDENCE_SETS:
-        part = healthy[(healthy["evidence"] == evidence) & (healthy["method"] == "rules")]
+        part = healthy[healthy["evidence"] == evidence]
         if len(part):
             lines.append(f"| {evidence} | {len(part)} | {share(~part['alarm'])} |")
-    lines += ["", *per_fault(single)]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *per_fault(single), "", *misses(rows)])
+
+
+def _parts(rows: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
+    """Rows by evidence and window, in the order of the tables; empty parts are left out."""
+    pairs = [(e, w) for e in EVIDENCE_SETS for w in WINDOWS]
+    parts = [(p, rows[(rows["evidence"] == p[0]) & (rows["window"] == p[1])]) for p in pairs]
+    return [(pair, part) for pair, part in parts if len(part)]
+
+
+def _shown(part: pd.DataFrame, k: int, full: bool) -> list[tuple[str, pd.DataFrame]]:
+    """Rows by method: the rules, then every baseline, or the one that is right most often."""
+    each = {m: part[part["method"] == m] for m in METHODS if (part["method"] == m).any()}
+    rules = each.pop("rules", None)
+    ranked = sorted(each, key=lambda m: -each[m].apply(hit, axis=1, k=k).mean())
+    shown = ranked if full else ranked[:1]
+    own = [("rules", rules)] if rules is not None else []
+    return own + [(m, each[m]) for m in shown]
+
+
+def misses(rows: pd.DataFrame) -> list[str]:
+    """Every run that the rules got wrong with all evidence, window detected, one line each."""
+    part = rows[(rows["evidence"] == "all") & (rows["method"] == "rules")
+                & (rows["window"] == "detected")]  # fmt: skip
+    lines = ["Runs that went wrong (rules, window detected, all evidence):", ""]
+    for _, row in part.sort_values("run").iterrows():
+        wrong = (
+            not hit(row, max(1, 3 * (len(row["causes"]) - 1))) if row["causes"] else row["alarm"]
+        )
+        if wrong:
+            named = ", ".join(row["ranking"][:4]) or "nothing"
+            lines.append(f"* {row['run']} ({row['design']}): {named}")
+    return lines
 
 
 def per_fault(single: pd.DataFrame) -> list[str]:
@@ -243,10 +260,11 @@ def per_fault(single: pd.DataFrame) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--rounds", type=int, nargs="*", default=[2, 3, 4])
+    parser.add_argument("--rounds", type=int, nargs="*", default=[4, 5])
     parser.add_argument(
         "--shift", type=float, default=0.0, help="seconds; 0: the fault's own length"
     )
+    parser.add_argument("--full", action="store_true", help="all baselines, not only the best")
     parser.add_argument("--out", type=Path, help="write every ranking as JSON")
     parser.add_argument("--add", type=Path, nargs="*", default=[], help="rankings made before")
     options = parser.parse_args()
@@ -261,7 +279,7 @@ def main() -> None:
         for folder in (p for p, number in rounds.items() if number in options.rounds):
             rows += judge(folder, evidence, centroid, options.shift)
     frame = pd.DataFrame(rows)
-    print(tables(frame))
+    print(tables(frame, full=options.full))
     if options.out:
         options.out.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
 

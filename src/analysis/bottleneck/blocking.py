@@ -24,11 +24,6 @@ def root_blockers(case: Case, window: Window | None = None) -> pd.DataFrame:
     return _query(case, "duckdb/bottleneck_root_blockers", _span(case, window))
 
 
-def root_transactions(case: Case, window: Window | None = None, top: int = 10) -> pd.DataFrame:
-    """Return the single transactions that others waited behind longest (at most `top` rows)."""
-    return _query(case, "duckdb/bottleneck_root_pids", {**_span(case, window), "top": top})
-
-
 def episodes(case: Case) -> pd.DataFrame:
     """Return blocking episodes over the whole record, the heaviest first.
 

@@ -252,32 +252,26 @@ def _log_facts(case: Case, window: Window, frames: dict[str, pd.DataFrame]) -> d
 def _request_facts(case: Case, window: Window, frame: pd.DataFrame) -> dict[str, Any]:
     if not case.has("requests"):
         return {}
-    facts: dict[str, Any] = {}
-    gateway = _query(case, "bottleneck_fact_gateway", window).set_index("side")
-    sides = gateway.to_dict("index")
-    for side in ("during", "before"):
-        for column in ("calls", "p50_us", "p90_us", "max_us"):
-            value = sides.get(side, {}).get(column)
-            facts[f"gateway_{column}_{side}"] = float(value) if value is not None else None
-    slow = _query(case, "bottleneck_fact_slow_calls", window).iloc[0]
-    facts["gateway_slow_calls"] = int(slow["slow_calls"])
-    facts["gateway_slow_share"] = float(slow["slow_share"]) if pd.notna(slow["slow_share"]) else 0.0
+    span = {"first": window.first, "last": window.last}
+    calls = case.con.execute(
+        load("duckdb/bottleneck_fact_gateway_calls"), {**span, **case.axis}
+    ).df().iloc[0]  # fmt: skip
+    facts: dict[str, Any] = {f"gateway_{name}": int(value) for name, value in calls.items()}
+    facts["gateway_slow_share"] = facts["gateway_slow_us"] / max(facts["gateway_calls_us"], 1)
     held = _query(case, "duckdb/bottleneck_fact_held_calls", window).iloc[0]
-    facts["held_calls"], facts["gateway_calls"] = int(held["inside"]), int(held["calls"])
-    facts["held_call_us"] = int(held["holding_us"])
+    facts["held_calls"] = int(held["held"])
+    facts["held_share"] = int(held["held"]) / max(int(held["calls"]), 1)
+    facts["held_share_outside"] = int(held["held_outside"]) / max(int(held["calls_outside"]), 1)
     repeats = _query(case, "duckdb/bottleneck_fact_repeats", window).iloc[0]
     known = pd.notna(repeats["pause_us_p50"])
     facts["repeat_pause_ms"] = float(repeats["pause_us_p50"]) / 1000 if known else None
     facts["attempt_max"] = int(repeats["attempt_max"]) if pd.notna(repeats["attempt_max"]) else 1
-    limit = _query(case, "duckdb/bottleneck_fact_gateway_limit", window).iloc[0]
-    facts["gateway_at_limit_share"] = float(limit["share"]) if pd.notna(limit["share"]) else 0.0
-    fronts = case.con.execute(load("bottleneck_fact_fronts")).df()
-    facts |= _front_facts(fronts, window)
-    after = frame.iloc[window.last + 1 :]
+    facts["repeats"] = int(repeats["repeats"])
+    facts["repeats_each"] = facts["repeats"] / max(int(repeats["repeated"]), 1)
+    facts |= _front_facts(case.con.execute(load("bottleneck_fact_fronts")).df(), window)
     served = frame["approved"].iloc[list(window.buckets)]
     sent = frame["arrivals"].iloc[list(window.buckets)]
     facts["unserved_buckets"] = _longest((served.fillna(0) == 0) & (sent.fillna(0) > 0))
-    facts["arrivals_after"] = float(after["arrivals"].mean()) if len(after) else None
     return facts
 
 
@@ -295,20 +289,23 @@ def _client_growth(case: Case, window: Window) -> pd.DataFrame:
 
 
 def _front_facts(fronts: pd.DataFrame, window: Window) -> dict[str, Any]:
-    """Longest silence of one front while another one finished work, in buckets."""
+    """Longest silence of one front, in buckets in which another one finished work.
+
+    Buckets in which nobody finished anything say nothing about one front, and do not end a silence.
+    """
     if fronts.empty:
         return {"fronts_seen": 0}
     wide = fronts.pivot_table(index="bucket", columns="front_id", values="finished", aggfunc="sum")
     wide = wide.reindex(list(window.buckets)).fillna(0.0)
-    silent = {}
+    silent, working = {}, {}
     for front in wide.columns:
         others_work = wide.drop(columns=front).sum(axis=1) > 0
-        quiet = (wide[front] == 0) & others_work
-        silent[front] = _longest(quiet)
-    worst = max(silent, key=lambda f: silent[f]) if silent else None
+        silent[front] = _longest(wide.loc[others_work, front] == 0)
+        working[front] = int(others_work.sum())
+    worst = max(silent, key=lambda f: silent[f])
     return {
         "fronts_seen": int(wide.shape[1]), "silent_front": worst,
-        "silent_buckets": silent.get(worst, 0) if worst is not None else 0,
+        "silent_buckets": silent[worst], "working_buckets": working[worst],
     }  # fmt: skip
 
 

@@ -29,8 +29,7 @@ QUERIES = {
     "bn_wait_buckets": "duckdb/bottleneck_wait_buckets",
     "bn_waiting_statements": "duckdb/bottleneck_waiting_statements",
     "bn_holders": "duckdb/bottleneck_holders",
-    "bn_overlap_log": "duckdb/bottleneck_overlap_log",
-    "bn_overlap_waits": "duckdb/bottleneck_overlap_waits",
+    "bn_overlap": "duckdb/bottleneck_overlap",
     "bn_chain": "duckdb/bottleneck_chain_start",
 }
 
@@ -54,8 +53,7 @@ def create(con: duckdb.DuckDBPyConnection, axis: dict[str, Any], *, use: bool) -
     _table(con, "bn_wait_buckets", axis)
     _table(con, "bn_waiting_statements")
     _table(con, "bn_holders")
-    _table(con, "bn_overlap_log", axis)
-    _table(con, "bn_overlap_waits", axis)
+    _table(con, "bn_overlap", axis)
     follow_chains(con)
 
 

@@ -111,7 +111,7 @@ def _blocked_by_log(view: View) -> str:
 def comparison(view: View) -> str:
     """The other run beside this one: waiting behind idle transactions, and the verdict."""
     assert view.other is not None
-    here, there = _idle_waiting(view), _idle_waiting(view.other)
+    here, there = idle_waiting(view), idle_waiting(view.other)
     offered = [_offered(v) for v in (view, view.other)]
     design = view.other.case.manifest.design or view.other.name
     text = (
@@ -125,8 +125,8 @@ def comparison(view: View) -> str:
     return f"{text}; its own first problem: {verdict}."
 
 
-def _idle_waiting(view: View) -> tuple[float, float]:
-    """(seconds behind roots idle for 10 ms and more, seconds waited in all), whole record."""
+def idle_waiting(view: View) -> tuple[float, float]:
+    """Return seconds waited behind roots idle for 10 ms and more, and in all (whole record)."""
     roots = blocking.root_blockers(view.case)
     if roots.empty:
         return 0.0, 0.0
@@ -228,10 +228,10 @@ def check_lines(view: View) -> str:
     lines = ["causes: " + ", ".join(named), f"window: {length_s:.0f} s, {found.window.origin}"]
     for name, unit in (("aas", "sessions"), ("aas_rowlock", "sessions"), ("idle_tx", "sessions")):
         lines.append(f"{name}: {features.during(name):.1f} {unit}")
-    called, total = _idle_waiting(view)
+    called, total = idle_waiting(view)
     lines.append(f"waiting behind a root idle for 10 ms or more: {called:.0f} of {total:.0f} s")
     if view.other is not None:
-        called, total = _idle_waiting(view.other)
+        called, total = idle_waiting(view.other)
         lines.append(f"in the other run: {called:.1f} of {total:.1f} s")
     p99 = view.timed_statements().head(1)
     lines += [f"costliest statement: p50 {duration(r.p50_us)}, p99 {duration(r.p99_us)}, "

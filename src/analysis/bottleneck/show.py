@@ -15,19 +15,12 @@ from analysis.bottleneck.verdict.finding import CAUSES
 from analysis.bottleneck.view import View
 from analysis.bottleneck.words import amount, brief_statement, impact
 from analysis.charts import bottleneck as charts
+from analysis.tables import display
 
 _TIMES = {"p50_us": "duration", "p95_us": "duration", "p99_us": "duration", "p999_us": "duration",
           "max_us": "duration", "total_us": "duration"}  # fmt: skip
 _TIME_LABELS = {"p50_us": "p50", "p95_us": "p95", "p99_us": "p99", "p999_us": "p99.9",
                 "max_us": "max", "total_us": "total"}  # fmt: skip
-
-
-def display(*shown: Any) -> None:
-    """Display figures, tables and sentences of one cell, in order."""
-    from IPython.display import display as show
-
-    for thing in shown:
-        show(thing)
 
 
 def summary(view: View) -> None:
@@ -196,7 +189,7 @@ def metrics(view: View) -> dict[str, Any]:
         for name in ("aas", "aas_lock", "aas_rowlock", "idle_tx", "pool_waiting", "latency_us_p95",
                      "gateway_us_p50", "log_aas", "log_wait_sessions")
     }  # fmt: skip
-    called, total = words._idle_waiting(view)
+    called, total = words.idle_waiting(view)
     return {
         "verdict": document["verdict"], "causes": found.causes,
         "findings": [

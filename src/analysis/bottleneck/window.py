@@ -22,6 +22,10 @@ from analysis.bottleneck.series import MEASURES
 # the calm level. Normal noise passes 5 once in 3 million buckets; two of three never by chance.
 ODD_SPREADS = 5.0
 MIN_BUCKETS = 3
+# Requests that fail are no noise: a healthy system has none, so that one second of them is enough.
+# They are not smoothed (a count of seven where none is usual lies 5 spreads out), and a stretch in
+# which they stand out may be short.
+FAILURES = ("bad",)
 # Around such a stretch, buckets still this far out belong to it: the load ramps up, the queue
 # drains.
 EDGE_SPREADS = 3.0
@@ -86,7 +90,10 @@ def find_window(
 
 
 def smoothed_deviations(frame: pd.DataFrame, bucket_s: int = 1) -> pd.DataFrame:
-    """Return deviations of every measure with a bad side, smoothed by a running median of three."""
+    """Return deviations of every measure with a bad side, smoothed by a running median of three.
+
+    Those of FAILURES are not smoothed.
+    """
     columns = {}
     record_s = float(len(frame) * bucket_s)
     for name, measure in MEASURES.items():
@@ -94,7 +101,10 @@ def smoothed_deviations(frame: pd.DataFrame, bucket_s: int = 1) -> pd.DataFrame:
             continue
         columns[name] = deviations(frame[name].to_numpy(dtype=float), name, record_s)
     table = pd.DataFrame(columns, index=frame.index)
-    return table.rolling(3, center=True, min_periods=2).median()
+    smooth = table.rolling(3, center=True, min_periods=2).median()
+    for name in set(FAILURES) & set(table):
+        smooth[name] = table[name]
+    return smooth
 
 
 def _bucket_scores(deviation: pd.DataFrame) -> Values:
@@ -114,8 +124,11 @@ def _segments(deviation: pd.DataFrame, buckets: int) -> list[tuple[int, int]]:
             segments[-1][1] = bucket
         else:
             segments.append([bucket, bucket])
-    long_enough = [(a, b) for a, b in segments if b - a + 1 >= MIN_BUCKETS]
-    return [_widened(deviation, a, b) for a, b in long_enough]
+    failing = deviation.reindex(columns=list(FAILURES)).max(axis=1) >= ODD_SPREADS
+    lasting = [
+        (a, b) for a, b in segments if b - a + 1 >= MIN_BUCKETS or failing.iloc[a : b + 1].any()
+    ]
+    return [_widened(deviation, a, b) for a, b in lasting]
 
 
 def _widened(deviation: pd.DataFrame, first: int, last: int) -> tuple[int, int]:

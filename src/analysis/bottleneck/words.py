@@ -7,7 +7,7 @@ import re
 
 from analysis.bottleneck.series import MEASURES
 from analysis.bottleneck.verdict.diagnose import Diagnosis, headline
-from analysis.bottleneck.verdict.finding import CAUSES, Evidence, Finding
+from analysis.bottleneck.verdict.finding import Evidence, Finding
 from analysis.tables import decimal, duration, percent, time_jst
 
 _EVIDENCE_SHOWN = 6
@@ -97,8 +97,3 @@ def brief_statement(text: object) -> str:
     """
     flat = " ".join(str(text).split()) if isinstance(text, str) else "(text not recorded)"
     return re.sub(r"^(SELECT) .{12,}? (FROM)\b", r"\1 … \2", flat, flags=re.IGNORECASE)
-
-
-def cause_words(cause: str) -> str:
-    """A cause of the catalogue in words."""
-    return CAUSES[cause]

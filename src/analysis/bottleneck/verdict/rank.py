@@ -66,6 +66,19 @@ EXPLAINS: dict[str, frozenset[str]] = {
     "pool_exhaustion": frozenset({"retry_storm"}),
 }  # fmt: skip
 
+# A slow or lost gateway keeps transactions open only where calls are made inside them.
+_BY_CALLS = frozenset({"gateway_partition", "gateway_slow"})
+_HELD = frozenset({"lock_across_call", "long_transaction"})
+# Where calls were made inside open transactions before the window as well, that design is how a
+# trouble spreads, not what began: whatever makes a transaction longer is the cause, however loud
+# the locks are. A surge makes none longer: there the design is what cannot bear it.
+_LENGTHENS = frozenset({
+    "wal_stall", "sync_standby_lost", "missing_index", "plan_flip", "ddl_lock_queue",
+    "advisory_lock", "retry_storm", "connection_limit", "gateway_partition", "gateway_slow",
+    "long_transaction", "deadlock",
+})  # fmt: skip
+_IN_TRANSACTIONS = 0.5
+
 # An effect may look surer than its cause by this much and is still taken for the effect.
 MARGIN = 0.25
 
@@ -73,22 +86,29 @@ MARGIN = 0.25
 def findings(features: Features) -> list[Finding]:
     """Return all findings: problems first, then symptoms, each group surest and heaviest first."""
     found = [finding for rule in RULES.values() if (finding := rule(features)) is not None]
-    sorted_out = [_placed(finding, found) for finding in found]
+    sorted_out = [_placed(finding, found, features) for finding in found]
     return sorted(sorted_out, key=_order)
 
 
-def _placed(finding: Finding, found: list[Finding]) -> Finding:
+def _placed(finding: Finding, found: list[Finding], features: Features) -> Finding:
     """The finding itself, or as a symptom of the surest cause that explains it."""
-    causes = [
-        other
-        for other in found
-        if finding.cause in EXPLAINS.get(other.cause, frozenset())
-        and other.confidence >= max(0.5, finding.confidence - MARGIN)
-        and not _mutual(other, finding)
-    ]
+    causes = [other for other in found if _explains(other, finding, features)]
     if not causes:
         return finding
     return finding.as_symptom(max(causes, key=lambda c: c.confidence).cause)
+
+
+def _explains(other: Finding, finding: Finding, features: Features) -> bool:
+    """True when `finding` is what `other` brings about, here."""
+    standing = features.fact("held_share_outside") >= _IN_TRANSACTIONS
+    if finding.cause == "lock_across_call" and standing and other.cause in _LENGTHENS:
+        return other.confidence >= 0.5
+    if finding.cause not in EXPLAINS.get(other.cause, frozenset()):
+        return False
+    apart = features.fact("held_share", 1.0) < _IN_TRANSACTIONS
+    if other.cause in _BY_CALLS and finding.cause in _HELD and apart:
+        return False
+    return other.confidence >= max(0.5, finding.confidence - MARGIN) and not _mutual(other, finding)
 
 
 def _mutual(other: Finding, finding: Finding) -> bool:

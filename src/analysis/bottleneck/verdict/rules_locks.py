@@ -84,9 +84,7 @@ def outside_call_share(f: Features) -> float:
         share = f.fact("log_long_holds") / f.fact("log_row_waits")
         enough = f.fact("log_long_holds") >= LONG_HOLDS_LEAST
         return clamp(0.5 + (share - LONG_HOLDS_SHARE) / 2, 0.2, 0.75) if enough else 0.2
-    if f.has("requests") and f.fact("gateway_calls"):
-        return f.fact("held_calls") / f.fact("gateway_calls")
-    return 0.0
+    return f.fact("held_share")
 
 
 def one_old_root(f: Features) -> float:

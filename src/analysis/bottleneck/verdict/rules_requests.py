@@ -20,10 +20,22 @@ SLOW_SHARE = 0.3
 # works.
 STORM_REPEATS = 1.0
 # Where nobody pauses, a third is a storm already: the share of repeats is then bounded only by how
-# long each attempt takes to fail.
-STORM_AT_ONCE = 0.3
+# long each attempt takes to fail. So are fewer, where each of the requests that fail comes again
+# twice and more: whoever gives up after one repeat cannot keep a storm going.
+STORM_AT_ONCE, STORM_EACH, STORM_LEAST = 0.3, 2.0, 20
 # Nobody backs off by less than this: such a repeat is a loop.
 AT_ONCE_MS = 20.0
+# Answers that do not come: this part of the time in gateway calls goes to long ones without an
+# answer, while late answers come in at most half as many buckets as those in which calls are given
+# up. From a slow gateway some answer always comes late; through a broken way none does, until it is
+# mended.
+HUNG_TIME, LATE_BUCKETS, LOST_LEAST = 0.3, 0.5, 5
+# Calls that break off at once (reset, refused) are no matter of load, however few they are: one in
+# fifty, where before there were a tenth of that.
+BROKEN_SHARE, BROKEN_TIMES = 0.02, 10.0
+# A front in work finishes something every second; three without are no accident, if they are a good
+# part of the time in which others did.
+SILENT_S, SILENT_SHARE = 3.0, 0.3
 # Requests that stand at the pool, against the connections it has.
 POOL_CROWD = 0.5
 
@@ -46,8 +58,7 @@ def access_surge(f: Features) -> Finding | None:
 
 
 def retry_storm(f: Features) -> Finding | None:
-    """Far more repeats than new requests. Where something else broke too, it is what keeps it
-    broken.
+    """Repeats that feed themselves. Where something else broke too, they keep it broken.
 
     Repeats at once, without a pause, are what makes a storm of a failure; clients that back off
     give the other side room.
@@ -55,7 +66,8 @@ def retry_storm(f: Features) -> Finding | None:
     arrivals = f.during("arrivals")
     repeats = f.rise("retries") / arrivals if arrivals > 0 else 0.0
     at_once = f.fact("repeat_pause_ms", math.inf) < AT_ONCE_MS
-    if repeats < (STORM_AT_ONCE if at_once else STORM_REPEATS):
+    again = f.fact("repeats") >= STORM_LEAST and f.fact("repeats_each") >= STORM_EACH
+    if repeats < (STORM_AT_ONCE if at_once else STORM_REPEATS) and not (at_once and again):
         return None
     return Finding(
         "retry_storm", "problem", 100 * clamp(repeats / (1 + repeats)), "request_time",
@@ -63,6 +75,7 @@ def retry_storm(f: Features) -> Finding | None:
         f"{repeats:.1f} repeats for each new request",
         Notes(f).measure("retries", "arrivals", "approved", "bad", "gateway_us_p50").fact(
             "pause before a repeat, median", "repeat_pause_ms", "ms", "requests").fact(
+            "repeats of each request repeated", "repeats_each", "attempts", "requests").fact(
             "most attempts of one request", "attempt_max", "attempts", "requests").done(),
         {"access_surge": "the same idempotency keys come again; new requests did not grow",
          "gateway_slow": "slowness that repeats cause lasts after its trigger has ended"},
@@ -71,36 +84,49 @@ def retry_storm(f: Features) -> Finding | None:
     )  # fmt: skip
 
 
-def _unknown_share(f: Features) -> float:
-    """Share of gateway calls (0..1) whose outcome stayed unknown."""
-    calls = f.fact("gateway_calls")
-    unknown = reason_count(f, "outcome_unknown|gateway")
-    return clamp(unknown / calls) if calls else 0.0
+def answers_stay_out(f: Features) -> float:
+    """Share (0..1) of the time in slow gateway calls that brought no answer; 0 where answers come.
+
+    Judged by time, not by calls: while each call waits for its timeout, few are made. Calls that
+    were cut off while they were as quick as ever (a client gave up) say nothing.
+    """
+    hung_us, slow_us = f.fact("gateway_hung_us"), f.fact("gateway_slow_us")
+    enough = f.fact("gateway_hung") >= LOST_LEAST
+    if not enough or hung_us < HUNG_TIME * f.fact("gateway_calls_us"):
+        return 0.0
+    if f.fact("gateway_late_buckets") > LATE_BUCKETS * f.fact("gateway_hung_buckets"):
+        return 0.0
+    return hung_us / slow_us
 
 
-def _gateway_hangs(f: Features) -> float:
-    """Share of gateway calls (0..1) that ran into one and the same limit: a timeout, no answer."""
-    return f.fact("gateway_at_limit_share")
+def calls_break_off(f: Features) -> float:
+    """Share (0..1) of gateway calls that end at once without an answer; 0 where that is usual."""
+    broken, calls = f.fact("gateway_broken"), max(f.fact("gateway_calls"), 1.0)
+    usual = f.fact("gateway_broken_outside") / max(f.fact("gateway_calls_outside"), 1.0)
+    many = broken >= LOST_LEAST and broken / calls >= max(BROKEN_SHARE, BROKEN_TIMES * usual)
+    return broken / calls if many else 0.0
 
 
 def gateway_partition(f: Features) -> Finding | None:
-    """Calls that end unknown: at the timeout (nothing comes back) or at once (reset).
+    """Calls that end unknown: at a timeout (nothing comes back) or at once (reset).
 
     Told from gateway_slow by answers that never come. A capture may have happened all the same.
     """
-    unknown, hangs = _unknown_share(f), _gateway_hangs(f)
-    lost = max(unknown, hangs)
-    if f.fact("gateway_calls") < 5 or lost < 0.3:
+    hangs, breaks = answers_stay_out(f), calls_break_off(f)
+    if not hangs and not breaks:
         return None
+    lost = f.fact("gateway_hung") + f.fact("gateway_broken")
+    hung_s, late_s = f.fact("gateway_hung_us") / 1e6, f.fact("gateway_late_us") / 1e6
+    bad = f.rise("bad") / max(f.during("arrivals") + f.during("retries"), 1e-9)
+    sure = max(0.6 + 0.4 * hangs if hangs else 0.0, 0.85 + 0.1 * breaks if breaks else 0.0)
     return Finding(
-        "gateway_partition", "problem",
-        max(request_time_pct(f, "gateway"), 100 * clamp(f.rise("bad") / max(
-            f.during("arrivals") + f.during("retries"), 1e-9))),
-        "request_time", clamp(0.6 + 0.4 * lost, 0, 0.96),
-        f"{lost:.0%} of gateway calls have no known outcome",
+        "gateway_partition", "problem", max(request_time_pct(f, "gateway"), 100 * clamp(bad)),
+        "request_time", clamp(sure, 0, 0.96),
+        f"{lost:.0f} of {f.fact('gateway_calls'):.0f} gateway calls never had an answer",
         Notes(f).measure("gateway_us_p50", "gateway_us_p95", "bad").say(
-            "calls without a known outcome", unknown, "share", "requests").say(
-            "calls that ended at one common limit", hangs, "share", "requests").done(),
+            "time in long calls without an answer", hung_s, "s", "requests").say(
+            "time in calls answered late", late_s, "s", "requests").say(
+            "calls that broke off at once", f.fact("gateway_broken"), "calls", "requests").done(),
         {"gateway_slow": "answers do not come late, they do not come",
          "lock_across_call": "the database is calm, or waits only because its client waits"},
         "Treat every such charge as unknown and reconcile with the gateway's books; switch "
@@ -115,10 +141,9 @@ def gateway_slow(f: Features) -> Finding | None:
     lasting = f.fact("gateway_slow_calls") >= 5 and f.fact("gateway_slow_share") >= SLOW_SHARE
     if not (moved or lasting):
         return None
-    lost = max(_unknown_share(f), _gateway_hangs(f))
     return Finding(
         "gateway_slow", "problem", request_time_pct(f, "gateway"), "request_time",
-        clamp(0.93 - 0.6 * lost, 0.1),
+        0.35 if answers_stay_out(f) else 0.93,
         f"gateway calls take {times:.1f} times as long as before, from the median on"
         if moved
         else f"{f.fact('gateway_slow_share'):.0%} of the time in gateway calls is in slow ones",
@@ -136,20 +161,18 @@ def gateway_slow(f: Features) -> Finding | None:
 
 def front_stopped(f: Features) -> Finding | None:
     """One front finishes nothing for seconds while another goes on."""
-    if f.fact("fronts_seen") < 1:
-        return None
     silent_s = f.fact("silent_buckets") * f.case.bucket_s
-    window_s = (f.window.end - f.window.start).total_seconds()
-    unserved = reason_count(f, "front")
-    if silent_s < 3 or silent_s < 0.3 * window_s:
+    working_s = f.fact("working_buckets") * f.case.bucket_s
+    if silent_s < SILENT_S or silent_s < SILENT_SHARE * working_s:
         return None
+    untaken = float(f.frames["reasons"]["untaken"].sum()) if len(f.frames["reasons"]) else 0.0
     return Finding(
         "front_stopped", "problem",
         100 * clamp(f.rise("bad") / max(f.during("arrivals"), 1e-9)), "request_time",
-        0.95 if unserved else 0.85,
+        0.95 if untaken >= LOST_LEAST else 0.85,
         f"front {f.facts['silent_front']} finished nothing for {silent_s:.0f} s while others did",
         Notes(f).measure("fronts", "approved", "bad", "connections").say(
-            "requests that no front took up", unserved, "attempts", "requests").done(),
+            "requests that no front took up", untaken, "attempts", "requests").done(),
         {"server_crash": "the other fronts went on with the same database",
          "pool_exhaustion": "one front is silent, the pools of the others are not full"},
         "Restart it and see why health checks left it in rotation; reconcile what it had begun.",
