@@ -37,8 +37,8 @@ def test_its_first_cells_are_the_header_and_the_parameters(cells: list) -> None:
 def test_it_says_with_numbers_that_only_one_design_waits_behind_idle_transactions() -> None:
     view = open_view(SURGE, PHASED)
     said = " ".join(report_words.summary(view))
-    called, total = report_words._idle_waiting(view)
-    other, _ = report_words._idle_waiting(view.other)
+    called, total = report_words.idle_waiting(view)
+    other, _ = report_words.idle_waiting(view.other)
     assert called > 100
     assert called / total > 0.5
     assert other < called / 100

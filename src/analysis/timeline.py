@@ -218,12 +218,7 @@ def functions(measured: Measured, threshold_ms: float) -> pd.DataFrame:
     function in words. Payments and sends have a row for any funding as well, because an attempt
     that ended before its funding was looked at is in neither of the two funded rows.
     """
-    threshold_us = round(threshold_ms * 1000)
-    parts = [
-        measured.ask(name, threshold_us=threshold_us)
-        for name in ("timeline_operations", "timeline_functions")
-    ]
-    frame = pd.concat(parts, ignore_index=True)
+    frame = measured.ask("timeline_functions", threshold_us=round(threshold_ms * 1000))
     frame["availability"] = frame["answered"] / frame["offered"]
     frame["in_time_share"] = frame["in_time"] / frame["offered"]
     frame["approved_share"] = frame["approved"] / frame["offered"]
@@ -237,9 +232,6 @@ def function_intervals(measured: Measured) -> pd.DataFrame:
     As in `functions`, payments and sends have rows for any funding as well.
     """
     frame = measured.ask("timeline_function_intervals", bucket_us=measured.bucket_us)
-    funded = frame[frame["funding"] != ""].groupby(["operation", "bucket"], as_index=False)
-    whole = funded[["offered", "answered"]].sum().assign(funding="all")
-    frame = pd.concat([whole[frame.columns], frame], ignore_index=True)
     frame["availability"] = frame["answered"] / frame["offered"]
     frame["label"] = _labels(frame)
     return _with_time(measured, frame)

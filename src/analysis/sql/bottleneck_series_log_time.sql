@@ -6,7 +6,7 @@ SELECT
     coalesce(d.log_statements, 0) AS log_statements,
     o.log_aas,
     d.log_duration_us_p95
-FROM bn_overlap_log o
+FROM (SELECT bucket, log_aas FROM bn_overlap WHERE log_aas IS NOT NULL) o
 LEFT JOIN (
     SELECT bucket, count(*) AS log_statements,
         percentile_disc(0.95) WITHIN GROUP (ORDER BY duration_us) AS log_duration_us_p95

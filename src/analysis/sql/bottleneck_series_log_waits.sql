@@ -4,7 +4,7 @@ SELECT
     coalesce(o.bucket, b.bucket) AS bucket,
     coalesce(b.log_waits, 0) AS log_waits,
     coalesce(o.log_wait_sessions, 0) AS log_wait_sessions
-FROM bn_overlap_waits o
+FROM (SELECT bucket, log_wait_sessions FROM bn_overlap WHERE log_wait_sessions IS NOT NULL) o
 FULL JOIN (SELECT bucket, count(*) AS log_waits FROM bn_wait_buckets GROUP BY bucket) b
     ON b.bucket = o.bucket
 ORDER BY 1
