@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis import tables
 from analysis.incidents.when import Span
 from analysis.timeline import Measured
 
@@ -32,7 +33,8 @@ class Rule:
     @property
     def label(self) -> str:
         """The rule in words, windows first."""
-        return f"{_length(self.long_min)} and {_length(self.short_min)} at {self.burn:g}×"
+        long, short = (tables.whole_minutes(m) for m in (self.long_min, self.short_min))
+        return f"{long} and {short} at {self.burn:g}×"
 
 
 RULES = (
@@ -181,9 +183,3 @@ def minutes_breached(rates: pd.DataFrame) -> int:
 def window_in_run(measured: Measured, window_min: int) -> dt.timedelta:
     """Return how long a window of the incident clock lasts in the run."""
     return dt.timedelta(microseconds=window_min * measured.clock.minute_us)
-
-
-def _length(count: int) -> str:
-    if count % 1440 == 0:
-        return f"{count // 1440} d"
-    return f"{count // 60} h" if count % 60 == 0 else f"{count} min"

@@ -116,6 +116,17 @@ def duration(duration_us: Any) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
+def whole_minutes(count: int) -> str:
+    """Return whole minutes in the largest unit that divides them.
+
+    >>> whole_minutes(4320), whole_minutes(360), whole_minutes(5)
+    ('3 d', '6 h', '5 min')
+    """
+    if count % 1440 == 0:
+        return f"{count // 1440} d"
+    return f"{count // 60} h" if count % 60 == 0 else f"{count} min"
+
+
 def decimal(value: Any) -> str:
     """Return a number with three significant digits or more.
 

@@ -193,9 +193,10 @@ def goodput_after(timelines: pd.DataFrame) -> pd.DataFrame:
         for name, (start, end) in windows.items():
             here = part[(part["second"] >= start) & (part["second"] < end)]
             asked = int(here["intentions"].sum())
-            row[name] = int(here["good"].sum()) / asked if asked else None
+            row[name] = int(here["good"].sum()) / asked if asked else float("nan")
             if name == "after":
-                row["attempts_after"] = int(here["attempts"].sum()) / asked if asked else None
+                tries = int(here["attempts"].sum())
+                row["attempts_after"] = tries / asked if asked else float("nan")
         rows.append(row)
     result = pd.DataFrame(rows, columns=["variant", "repetition", *windows, "attempts_after"])
     result["returned"] = result["after"] >= 0.9 * result["before"]
@@ -205,19 +206,21 @@ def goodput_after(timelines: pd.DataFrame) -> pd.DataFrame:
 def mitigation_effects(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Return one row a moment of the switch-off: means over repetitions, against never.
 
-    Columns: variant, repetitions, paid, denied, refunds_due, refund_jpy, and the differences to
-    "never" within the same repetition: payments_saved, refunds_avoided, each with _low and _high
-    (smallest and largest of the repetitions).
+    Columns: variant, repetitions (in which "never" was run too; others are left out), paid, denied,
+    refunds_due, refund_jpy, and the differences to "never" within the same repetition:
+    payments_saved, refunds_avoided, each with _low and _high (smallest and largest).
     """
     frame = outcomes[outcomes["study"] == MITIGATION]
     never = frame[frame["variant"] == "never"].set_index("repetition")
     rows = []
     for variant in SWITCHED_OFF:
         part = frame[frame["variant"] == variant].set_index("repetition")
-        if part.empty or never.empty:
+        part = part[part.index.isin(never.index)]
+        if part.empty:
             continue
-        saved = (part["paid"] - never["paid"]).dropna()
-        avoided = (never["refunds_due"] - part["refunds_due"]).dropna()
+        base = never.loc[part.index]
+        saved = part["paid"] - base["paid"]
+        avoided = base["refunds_due"] - part["refunds_due"]
         means = {c: part[c].mean() for c in ("paid", "denied", "refunds_due", "refund_jpy")}
         rows.append(
             {"variant": variant, "repetitions": len(part)}
@@ -225,7 +228,10 @@ def mitigation_effects(outcomes: pd.DataFrame) -> pd.DataFrame:
             | _spread("payments_saved", saved)
             | _spread("refunds_avoided", avoided)
         )
-    return pd.DataFrame(rows)
+    columns = ["variant", "repetitions", "paid", "denied", "refunds_due", "refund_jpy"]
+    for name in ("payments_saved", "refunds_avoided"):
+        columns += [name, f"{name}_low", f"{name}_high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _spread(name: str, values: pd.Series) -> dict[str, float]:

@@ -59,8 +59,10 @@ def paired_effect(changed: npt.ArrayLike, base: npt.ArrayLike) -> Effect:
 
 
 def goodput_effects(results: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a comparison that was measured, in the order of `COMPARISONS`.
+    """Return one row a comparison, in the order of `COMPARISONS`.
 
+    Left out is what was not measured in one repetition at least with and without the change. Each
+    interval stands for itself: of twenty that hold no true difference one shows one by chance.
     Columns: question, design, changed, base, offered_per_s, goodput_base, goodput_changed (per
     second, means), difference, low, high (95 %), pairs, shown.
     """
@@ -71,6 +73,8 @@ def goodput_effects(results: pd.DataFrame) -> pd.DataFrame:
         if changed not in wide or base not in wide:
             continue
         pairs = wide[[changed, base]].dropna()
+        if pairs.empty:
+            continue
         effect = paired_effect(pairs[changed], pairs[base])
         rows.append(
             {
@@ -102,12 +106,14 @@ def interval_by_experiment(results: pd.DataFrame) -> pd.DataFrame:
     latency_ms_p99: the mean, _low and _high.
     """
     frame = results.assign(latency_ms_p99=results["latency_us_p99"].astype("float64") / 1000)
+    measured = ("throughput_per_s", "goodput_per_s", "latency_ms_p99")
     rows = []
     for name, part in frame.groupby("experiment", sort=False):
         row: dict[str, object] = {"experiment": name, "repetitions": len(part)}
-        for column in ("throughput_per_s", "goodput_per_s", "latency_ms_p99"):
+        for column in measured:
             values = part[column].dropna()
             effect = paired_effect(values, np.zeros(len(values)))
             row |= {column: effect.mean, f"{column}_low": effect.low, f"{column}_high": effect.high}
         rows.append(row)
-    return pd.DataFrame(rows)
+    ends = [f"{column}{end}" for column in measured for end in ("", "_low", "_high")]
+    return pd.DataFrame(rows, columns=["experiment", "repetitions", *ends])

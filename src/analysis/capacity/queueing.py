@@ -1,44 +1,10 @@
-"""Laws that need no simulation: Little's law, utilisation, exact mean value analysis."""
+"""Laws that need no simulation: Little's law and utilisation."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 
 BUSY_SHARE = 0.7  # how busy a station may be for the plan to hold; above it queues grow steeply
-
-
-@dataclass(frozen=True)
-class ClosedNetwork:
-    """What N customers see in a closed network: throughput per second, response in seconds."""
-
-    customers: int
-    throughput_per_s: float
-    response_s: float
-
-
-def exact_mva(
-    demands_s: Sequence[float], customers: int, think_s: float = 0.0
-) -> list[ClosedNetwork]:
-    """Return one row a population 1..customers of single-server stations with these demands.
-
-    Exact mean value analysis for a product-form network. Source: M. Reiser and S. S. Lavenberg,
-    "Mean-Value Analysis of Closed Multichain Queuing Networks", JACM 27 (1980).
-
-    >>> [round(r.throughput_per_s, 3) for r in exact_mva([1.0, 1.0], 3)]
-    [0.5, 0.667, 0.75]
-    """
-    queue = [0.0] * len(demands_s)
-    rows = []
-    for n in range(1, customers + 1):
-        response = [d * (1 + q) for d, q in zip(demands_s, queue, strict=True)]
-        total = sum(response)
-        throughput = n / (total + think_s) if total + think_s > 0 else float("inf")
-        queue = [throughput * r for r in response]
-        rows.append(ClosedNetwork(n, throughput, total))
-    return rows
 
 
 def littles_law(results: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,7 +40,7 @@ def capacity_report(name: str) -> CapacityReport:
     results = sweep.results
     laws: dict[str, usl.UslFit] = {}
     models: dict[str, model.Model] = {}
-    checks: list[pd.DataFrame] = []
+    checks: dict[str, pd.DataFrame] = {}
     not_done: list[str] = []
     for design in sorted(results["design"].unique()):
         steps = results[(results["purpose"] == "scalability") & (results["design"] == design)]
@@ -48,20 +49,17 @@ def capacity_report(name: str) -> CapacityReport:
         except BadData as fault:
             not_done.append(f"no scalability law for {design}: {fault.what} ({fault.value})")
         try:
-            models[design], check = _modelled(sweep, design)
-            checks.append(check.assign(design=design))
+            models[design], checks[design] = _modelled(sweep, design)
         except BadData as fault:
             not_done.append(f"no model for {design}: {fault.what} ({fault.value})")
-    checked = pd.concat(checks, ignore_index=True) if checks else pd.DataFrame()
-    by_design = {d: checked[checked["design"] == d] for d in models} if len(checked) else {}
     return CapacityReport(
         sweep=sweep,
         effects=effects.goodput_effects(results),
         laws=laws,
         models=models,
-        validation=checked,
-        trusted={d: model.believed(part) for d, part in by_design.items()},
-        errors={d: _median_error(part) for d, part in by_design.items()},
+        validation=_together(checks),
+        trusted={d: model.believed(check) for d, check in checks.items()},
+        errors={d: _median_error(check) for d, check in checks.items()},
         mitigation=counterfactual.mitigation_effects(sweep.outcomes),
         goodput=counterfactual.goodput_after(sweep.timelines),
         not_done=not_done,
@@ -77,12 +75,19 @@ def _modelled(sweep: Sweep, design: str) -> tuple[model.Model, pd.DataFrame]:
     in_order = loads.sort_values("offered_per_s")["experiment"].drop_duplicates()
     lowest = tuple(str(name) for name in in_order.head(2))
     fitted = model.fit(sweep.service_times, results, design, lowest)
-    return fitted, model.validate(fitted, results, sweep.service_times)
+    return fitted, model.validate(fitted, results)
+
+
+def _together(checks: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """All held-out loads in one frame, the design in front."""
+    parts = [check.assign(design=design) for design, check in checks.items() if len(check)]
+    columns = ["design", *model.VALIDATED]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
 def _median_error(part: pd.DataFrame) -> float:
-    calm = part[part["below_knee"]]
-    return float(calm["latency_error"].median()) if len(calm) else float("nan")
+    """Median absolute error of p95 below the knee; NaN where no load was held out there."""
+    return float(part.loc[part["below_knee"].astype("bool"), "latency_error"].median())
 
 
 def answer_sentences(report: CapacityReport) -> list[str]:
@@ -111,7 +116,12 @@ def _model_sentences(report: CapacityReport) -> list[str]:
     said = []
     for design, trusted in report.trusted.items():
         error = tables.percent(report.errors[design], 0)
-        if trusted:
+        if math.isnan(report.errors[design]):
+            said.append(
+                f"The model of `{design}` could not be validated, because no load below its knee "
+                "was held out: nothing is predicted from it."
+            )
+        elif trusted:
             said.append(
                 f"The model of `{design}` predicts held-out loads below the knee with a median "
                 f"error of {error} of the 95th percentile, and is used beyond this machine."
@@ -125,7 +135,11 @@ def _model_sentences(report: CapacityReport) -> list[str]:
 
 
 def little_sentence(report: CapacityReport) -> str:
-    """Return how well Little's law holds between two measurements that share nothing."""
+    """Return how well Little's law holds between two ways of counting what is in flight.
+
+    Compared are the means of each load's windows; loads with less than half a request in flight
+    are left out, because a share of so little says nothing.
+    """
     calm = report.sweep.results
     calm = calm[calm["purpose"] == "validation"]
     law = queueing.littles_law(calm).groupby("experiment")[["sampled", "by_law"]].mean()
@@ -134,8 +148,7 @@ def little_sentence(report: CapacityReport) -> str:
         return "Little's law could not be checked: no calm window had enough in flight."
     error = ((law["sampled"] - law["by_law"]).abs() / law["by_law"]).median()
     return (
-        f"Little's law as a check of the instruments: sampled and computed numbers in flight "
-        f"differ "
+        "Little's law as a check of the instruments: sampled and computed numbers in flight differ "
         f"by {tables.percent(float(error), 0)} (median of {len(law)} loads)."
     )
 
@@ -148,7 +161,10 @@ def metrics(report: CapacityReport) -> dict[str, Any]:
             for row in report.effects.to_dict("records")
         ],
         "scalability": {
-            d: {"rate": f.rate.value, "sigma": f.sigma.value, "kappa": f.kappa.value}
+            d: {
+                name: {"value": e.value, "low": e.low, "high": e.high}
+                for name, e in (("rate", f.rate), ("sigma", f.sigma), ("kappa", f.kappa))
+            }
             for d, f in report.laws.items()
         },
         "model_believed": report.trusted,
@@ -162,11 +178,10 @@ def metrics(report: CapacityReport) -> dict[str, Any]:
 
 def short_text(report: CapacityReport) -> str:
     """Return a few rounded lines that a recorded sweep reproduces exactly."""
-    lines = [
-        f"{row['design']}: {row['question']}: {row['difference']:+.1f} "
-        f"({row['low']:+.1f} to {row['high']:+.1f})"
-        for row in report.effects.to_dict("records")
-    ]
+    lines = []
+    for row in report.effects.to_dict("records"):
+        interval = f"{row['low']:+.1f} to {row['high']:+.1f}" if row["pairs"] > 1 else "once"
+        lines.append(f"{row['design']}: {row['question']}: {row['difference']:+.1f} ({interval})")
     lines += [f"{d} sigma {f.sigma.value:.2f}" for d, f in report.laws.items()]
     lines += [f"{d} model believed {t}" for d, t in report.trusted.items()]
     return "\n".join(lines) or "0 comparisons"
@@ -186,5 +201,5 @@ def headline(report: CapacityReport) -> list[tuple[str, str]]:
             & (report.effects["question"] == question)
         ]
         if len(rows):
-            found.append((label, f"{rows.iloc[0]['difference']:+.1f} payments/s"))
+            found.append((label, f"{rows.iloc[0]['difference']:+.1f} requests/s"))
     return found

@@ -43,25 +43,26 @@ def internet_scale(
 ) -> pd.DataFrame:
     """Return one row a design whose model is believed: what this rate asks of it.
 
-    Columns: design, payments_per_s, row_ms (busy time of the settlement row for one arrival),
-    one_row_per_s (what one row carries when always busy), rows_needed (at 70 % busy),
+    Columns: design, payments_per_s, row_ms (busy time of the settlement row for one payment),
+    one_row_per_s (payments one row carries when always busy), rows_needed (at 70 % busy),
     hottest_wallet_per_s, hottest_wallet_busy (share of its time the most popular wallet's row is
-    locked), model_error (median absolute error of p95 on held-out loads).
+    locked, if a payment holds it as long as the settlement row), model_error (median absolute
+    error of p95 on held-out loads).
     """
     rows = []
     for design, model in models.items():
         if not trusted.get(design):
             continue
-        hottest = payments_per_s * hottest_share(wallets)
+        hottest, row_s = payments_per_s * hottest_share(wallets), model.payment_row_s
         rows.append(
             {
                 "design": design,
                 "payments_per_s": payments_per_s,
-                "row_ms": 1000 * model.row_s,
-                "one_row_per_s": model.knee_per_s,
-                "rows_needed": stations_needed(payments_per_s, model.row_s, BUSY_SHARE),
+                "row_ms": 1000 * row_s,
+                "one_row_per_s": 1 / row_s if row_s else math.inf,
+                "rows_needed": stations_needed(payments_per_s, row_s, BUSY_SHARE),
                 "hottest_wallet_per_s": hottest,
-                "hottest_wallet_busy": hottest * model.row_s,
+                "hottest_wallet_busy": hottest * row_s,
                 "model_error": errors[design],
             }
         )

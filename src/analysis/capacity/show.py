@@ -22,17 +22,17 @@ def scalability_figure(report: CapacityReport) -> Any:
     """Return measured points and fitted laws."""
     results = report.sweep.results
     points = results[results["purpose"] == "scalability"].sort_values("pool_size")
-    steps = np.geomspace(1, 64, 40)
-    curves = {
-        design: pd.DataFrame({"n": steps, "throughput_per_s": law.throughput(steps)})
-        for design, law in report.laws.items()
-    }
+    curves = {}
+    for design, law in report.laws.items():
+        steps = np.geomspace(1, law.n_max, 40)  # the law is not drawn where nothing was measured
+        curves[design] = pd.DataFrame({"n": steps, "throughput_per_s": law.throughput(steps)})
     return charts.scalability(points, curves)
 
 
 def validation_figure(report: CapacityReport) -> Any:
-    """Return predicted against measured latencies."""
-    return charts.validation(report.validation)
+    """Return predicted against measured latencies; a model that failed is marked."""
+    believed = report.validation["design"].map(report.trusted).astype("bool")
+    return charts.validation(report.validation.assign(believed=believed))
 
 
 def mitigation_figure(report: CapacityReport) -> Any:
@@ -62,32 +62,39 @@ def laws_table(report: CapacityReport) -> tables.Html:
             "rate": _interval(law.rate, 1),
             "sigma": _interval(law.sigma, 3),
             "kappa": _interval(law.kappa, 5),
-            "knee": law.knee_n,
-            "ceiling": law.ceiling,
+            "knee": _interval(law.knee_n, 1),
+            "peak": "none shown" if law.peak_n is None else f"{law.peak_n:.0f}",
+            "ceiling": _interval(law.ceiling, 1),
             "residual": law.residual_share,
         }
         for design, law in report.laws.items()
     ]
     labels = {
-        "rate": "One connection alone (payments/s)",
+        "rate": "One connection alone (requests/s)",
         "sigma": "σ, contention",
         "kappa": "κ, coherency",
         "knee": "Knee (connections)",
-        "ceiling": "Ceiling (payments/s)",
+        "peak": "Peak (connections)",
+        "ceiling": "Ceiling (requests/s)",
         "residual": "Residual (share of mean)",
     }
+    measured = max((law.n_max for law in report.laws.values()), default=0)
     return tables.table(
         pd.DataFrame(rows, columns=["design", *labels]),
         "laws",
         labels=labels,
         formats={"residual": "percent"},
-        caption="Universal Scalability Law, values with 95 % intervals (bootstrap of repetitions)",
+        caption="Universal Scalability Law, values with 95 % intervals (bootstrap of repetitions, "
+        f"rather too narrow); up to {measured:g} connections were measured, beyond is extrapolated",
     )
 
 
 def _interval(estimate: usl.Estimate, digits: int) -> str:
-    low, high = f"{estimate.low:.{digits}f}", f"{estimate.high:.{digits}f}"
-    return f"{estimate.value:.{digits}f} ({low} to {high})"
+    value, low, high = (
+        f"{v:,.{digits}f}" if np.isfinite(v) else "no bound"
+        for v in (estimate.value, estimate.low, estimate.high)
+    )
+    return f"{value} ({low} to {high})"
 
 
 def measured_table(report: CapacityReport) -> tables.Html:
@@ -99,25 +106,42 @@ def measured_table(report: CapacityReport) -> tables.Html:
         ("goodput_per_s", "Goodput (/s)"),
         ("latency_ms_p99", "p99 from intended arrival (ms)"),
     ):
-        shown[label] = [
-            f"{v:.0f} ({low:.0f} to {high:.0f})"
-            for v, low, high in zip(
-                frame[column], frame[f"{column}_low"], frame[f"{column}_high"], strict=True
-            )
-        ]
-    return tables.table(shown, "measured", caption="Means with 95 % intervals over repetitions")
+        values, lows, highs = (frame[f"{column}{end}"] for end in ("", "_low", "_high"))
+        shown[label] = [_mean(*v) for v in zip(values, lows, highs, strict=True)]
+    caption = (
+        "Means with 95 % intervals (Student's t) over repetitions; a window has some hundred "
+        "requests, so that its p99 is nearly the slowest of them"
+    )
+    return tables.table(shown, "measured", caption=caption)
+
+
+def _mean(value: float, low: float, high: float) -> str:
+    if pd.isna(value):
+        return tables.UNKNOWN
+    return f"{value:.0f} ({low:.0f} to {high:.0f})" if np.isfinite(high) else f"{value:.0f} (once)"
 
 
 def validation_table(report: CapacityReport) -> tables.Html:
     """Return prediction beside measurement, load by load, with the error of each."""
-    columns = [
-        *("design", "offered_per_s", "busy_share", "below_knee", "throughput_per_s"),
-        *("throughput_predicted", "throughput_error", "latency_ms_p95"),
-        *("latency_ms_p95_predicted", "latency_error"),
-    ]
+    labels = {
+        "offered_per_s": "Offered (/s)",
+        "busy_share": "Row busy, by the model",
+        "below_knee": "Below the knee",
+        "throughput_per_s": "Throughput (/s)",
+        "throughput_predicted": "Predicted (/s)",
+        "throughput_error": "Error",
+        "latency_ms_p95": "p95, median of windows (ms)",
+        "windows": "p95, windows from and to (ms)",
+        "latency_ms_p95_predicted": "Predicted p95 (ms)",
+        "latency_error": "Error of p95",
+    }
     shares = dict.fromkeys(("busy_share", "throughput_error", "latency_error"), "percent")
-    frame = report.validation if len(report.validation) else pd.DataFrame(columns=columns)
-    return tables.table(frame[columns], "validation", formats=shares)
+    frame = report.validation
+    if len(frame):
+        ends = zip(frame["latency_ms_p95_low"], frame["latency_ms_p95_high"], strict=True)
+        frame = frame.assign(windows=[f"{low:.0f} to {high:.0f}" for low, high in ends])
+    frame = frame.reindex(columns=["design", *labels])
+    return tables.table(frame, "validation", formats=shares, labels=labels)
 
 
 def scale_view(report: CapacityReport) -> tables.Html:
@@ -129,7 +153,7 @@ def scale_view(report: CapacityReport) -> tables.Html:
         )
     labels = {
         "payments_per_s": "Payments (/s)",
-        "row_ms": "Row busy for one arrival (ms)",
+        "row_ms": "Row busy for one payment (ms)",
         "one_row_per_s": "One row carries at most (/s)",
         "rows_needed": "Settlement rows needed at 70 % busy",
         "hottest_wallet_per_s": "Hottest of 10 million wallets (/s)",
@@ -137,7 +161,12 @@ def scale_view(report: CapacityReport) -> tables.Html:
         "model_error": "Model error (median, p95)",
     }
     shares = {"hottest_wallet_busy": "percent", "model_error": "percent"}
-    return tables.table(frame, "scale", labels=labels, formats=shares)
+    highest = report.validation["offered_per_s"].max()
+    caption = f"By the utilisation law, far beyond the {highest:g} per second that were measured"
+    left_out = sorted(set(report.sweep.results["design"]) - set(frame["design"]))
+    if left_out:
+        caption += "; not shown, because no model of it passed: " + ", ".join(left_out)
+    return tables.table(frame, "scale", labels=labels, formats=shares, caption=caption)
 
 
 def findings(report: CapacityReport) -> list[tables.Finding]:
@@ -187,19 +216,31 @@ def caveats(report: CapacityReport) -> list[str]:
         "would have helped **if** it was."
     )
     beyond = (
-        "The scale view counts settlement rows and the hottest wallet only; disks, replicas and "
-        "the network of such a system are not in the model."
+        "The scale view counts settlement rows and the hottest wallet only, which is taken to be "
+        "locked as long as the settlement row; disks, replicas and the network of such a system "
+        "are not in the model."
     )
     short = "A sweep's runs are short: a slow drift (dead rows, a filling cache) does not show."
+    many = (
+        f"{len(report.effects)} differences are asked for, each with an interval of its own: one "
+        "in twenty of those that are none would show as one by chance."
+    )
+    front = (
+        "A front brings its own connections: more fronts are more connections, too. Fewer "
+        "processors for the server leave more to fronts and gateway."
+    )
     held_out = (
-        "Percentiles of a load are medians over its windows, so that one window in which the "
-        "machine did something else does not decide; few loads are held out, and the median of "
-        "their errors is itself uncertain."
+        "The percentile of a load is the median of the percentiles of its windows, so that one "
+        "window in which the machine did something else does not decide; few loads are held out, "
+        "and the median of their errors is itself uncertain. Below the knee the model's throughput "
+        "is what arrives: only its latency is put to the test."
     )
     return [
         machine,
         hypothesis,
         short,
+        many,
+        front,
         held_out,
         beyond,
         f"Runs lost, left out: {lost}.",

@@ -21,7 +21,7 @@ from runlog.errors import BadData
 
 POINTS_MIN = 4  # different N, to fit three parameters and still have a residual
 _RESAMPLES = 400
-_KAPPA_IS_ZERO = 1e-7
+_SIGMA_IS_ZERO, _KAPPA_IS_ZERO = 1e-6, 1e-7
 
 _Floats = npt.NDArray[np.float64]
 
@@ -37,11 +37,19 @@ class Estimate:
 
 @dataclass(frozen=True)
 class UslFit:
-    """A fitted law. `peak_n` is None while the data show no peak (kappa not above zero)."""
+    """A fitted law.
+
+    `ceiling` is the most the law ever gives, per second: at its peak, or as N grows without end.
+    `knee_n` is where the line of perfect scaling meets it: more N only queues. `peak_n` is None
+    unless the interval of kappa leaves out zero. Above `n_max`, the largest N measured, all three
+    are extrapolations.
+    """
 
     rate: Estimate
     sigma: Estimate
     kappa: Estimate
+    ceiling: Estimate
+    knee_n: Estimate
     peak_n: float | None
     residual_share: float  # root mean square residual over the mean throughput
     n_max: float
@@ -49,18 +57,6 @@ class UslFit:
     def throughput(self, n: float | _Floats) -> _Floats:
         """Return X(N) of the law, per second."""
         return usl(n, self.rate.value, self.sigma.value, self.kappa.value)
-
-    @property
-    def ceiling(self) -> float:
-        """Return the most the law ever gives: at its peak, or as N grows without end."""
-        if self.peak_n is not None:
-            return float(self.throughput(max(1.0, self.peak_n)))
-        return math.inf if self.sigma.value <= 0 else self.rate.value / self.sigma.value
-
-    @property
-    def knee_n(self) -> float:
-        """Return where the line of perfect scaling meets the ceiling: more N only queues."""
-        return self.ceiling / self.rate.value
 
 
 def usl(n: float | _Floats, rate: float, sigma: float, kappa: float) -> _Floats:
@@ -76,8 +72,11 @@ def usl(n: float | _Floats, rate: float, sigma: float, kappa: float) -> _Floats:
 def fit_usl(n: npt.ArrayLike, throughput: npt.ArrayLike, *, seed: int = 1) -> UslFit:
     """Fit the law to measured points (repetitions are points of their own).
 
-    Intervals are percentiles of a bootstrap that resamples repetitions within each N, so that the
-    steps of N stay. Raises BadData for fewer than four different N, or throughput not above zero.
+    Intervals are 95 % percentiles of a bootstrap that resamples repetitions within each N, so that
+    the steps of N stay. They hold the spread between repetitions only: with five of them they are
+    rather too narrow, with one they have no width, and whether the law fits at all they do not
+    say; the residual does. sigma and kappa are kept at zero or above.
+    Raises BadData for fewer than four different N, or throughput not above zero.
     """
     steps = np.asarray(n, dtype=np.float64)
     rates = np.asarray(throughput, dtype=np.float64)
@@ -92,21 +91,36 @@ def fit_usl(n: npt.ArrayLike, throughput: npt.ArrayLike, *, seed: int = 1) -> Us
     best = _fit(steps, rates)
     rng = np.random.default_rng(seed)
     groups = [np.flatnonzero(steps == value) for value in different]
-    boot = []
+    boot = [_described(best)]
     for _ in range(_RESAMPLES):
         chosen = np.concatenate([rng.choice(g, size=len(g)) for g in groups])
-        boot.append(_fit(steps[chosen], rates[chosen], best))
-    low, high = np.percentile(np.array(boot), [2.5, 97.5], axis=0)
-    estimates = [
+        boot.append(_described(_fit(steps[chosen], rates[chosen], best)))
+    # "nearest" takes a value that was drawn: a ceiling may be infinite, and infinities have no mean
+    low, high = np.percentile(np.array(boot), [2.5, 97.5], axis=0, method="nearest")
+    rate, sigma, kappa, ceiling, knee = (
         Estimate(float(b), float(min(b, lo)), float(max(b, hi)))
-        for b, lo, hi in zip(best, low, high, strict=True)
-    ]
-    residual = rates - usl(steps, *best)
-    kappa = best[2]
-    peak = math.sqrt((1 - best[1]) / kappa) if kappa > _KAPPA_IS_ZERO and best[1] < 1 else None
-    share = float(np.sqrt(np.mean(residual**2)) / np.mean(rates))
-    rate, sigma, kappa_estimate = estimates
-    return UslFit(rate, sigma, kappa_estimate, peak, share, float(steps.max()))
+        for b, lo, hi in zip(boot[0], low, high, strict=True)
+    )
+    residual = float(np.sqrt(np.mean((rates - usl(steps, *best)) ** 2)) / np.mean(rates))
+    peak = _peak(best) if kappa.low > _KAPPA_IS_ZERO else None
+    return UslFit(rate, sigma, kappa, ceiling, knee, peak, residual, float(steps.max()))
+
+
+def _described(law: _Floats) -> _Floats:
+    """Append ceiling and knee to rate, sigma and kappa."""
+    rate, sigma, _ = law
+    peak = _peak(law)
+    if peak is not None:
+        ceiling = float(usl(max(1.0, peak), *law))
+    else:
+        ceiling = rate / sigma if sigma > _SIGMA_IS_ZERO else math.inf
+    return np.array([*law, ceiling, ceiling / rate])
+
+
+def _peak(law: _Floats) -> float | None:
+    """N of the highest throughput, None where the law only levels off."""
+    _, sigma, kappa = law
+    return math.sqrt(max(0.0, 1 - sigma) / kappa) if kappa > _KAPPA_IS_ZERO else None
 
 
 def _fit(steps: _Floats, rates: _Floats, start: _Floats | None = None) -> _Floats:

@@ -12,13 +12,13 @@ DESIGN_INDEX = {"lock_across_call": 1, "phased": 0, "batched": 2}
 
 
 def effects(frame: pd.DataFrame) -> go.Figure:
-    """Goodput gained or lost by each single change, with its interval.
+    """Goodput gained or lost by each single change, with its interval (none where measured once).
 
     `frame`: question, design, difference, low, high (per second), as from `goodput_effects`.
     """
     figure = kit.new_figure(
         "What one change did to goodput",
-        x_title="Change of goodput (payments/s)",
+        x_title="Change of goodput (requests/s)",
         y_title="Change",
         height_px=170 + 34 * max(2, len(frame)),
     )
@@ -55,7 +55,7 @@ def scalability(points: pd.DataFrame, curves: dict[str, pd.DataFrame]) -> go.Fig
     figure = kit.new_figure(
         "Throughput by number of connections",
         x_title="Connections to the database (number)",
-        y_title="Throughput (payments/s)",
+        y_title="Throughput (requests/s)",
     )
     for design, part in points.groupby("design", sort=False):
         index = DESIGN_INDEX.get(str(design), 3)
@@ -86,7 +86,11 @@ def scalability(points: pd.DataFrame, curves: dict[str, pd.DataFrame]) -> go.Fig
 
 
 def validation(frame: pd.DataFrame) -> go.Figure:
-    """Predicted and measured p95 by offered load. `frame`: design and the validation's columns."""
+    """Predicted and measured p95 by offered load.
+
+    `frame`: design, offered_per_s, latency_ms_p95, latency_ms_p95_predicted, believed (whether the
+    model of the design passed).
+    """
     figure = kit.new_figure(
         "The model against loads it has not seen",
         x_title="Offered load (requests/s)",
@@ -107,7 +111,7 @@ def validation(frame: pd.DataFrame) -> go.Figure:
             figure,
             part["offered_per_s"],
             part["latency_ms_p95_predicted"],
-            f"{design}: predicted",
+            f"{design}: predicted" + ("" if part["believed"].all() else " (failed)"),
             index=index,
             line={"dash": "dot"},
             hover="%{y:.0f} ms",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
+from analysis import tables
 from analysis.charts import kit, theme
 
 _OUTCOMES = ("approved", "declined", "failed", "timed_out", "shed")
@@ -171,7 +172,7 @@ def burn_and_changes(
             figure,
             rates["at"],
             values,
-            f"over {_length(window)}",
+            f"over {tables.whole_minutes(window)}",
             index=index,
             row=1,
             markers=False,
@@ -206,9 +207,3 @@ def _dots(
         hovertemplate=f"{kit.escape(what)}<extra></extra>",
     )
     figure.add_trace(trace, row=2, col=1)
-
-
-def _length(count: int) -> str:
-    if count % 1440 == 0:
-        return f"{count // 1440} d"
-    return f"{count // 60} h" if count % 60 == 0 else f"{count} min"

@@ -17,7 +17,7 @@ from analysis.incidents.store import Corpus, load_corpus
 from analysis.incidents.when import ABOUT_MINUTES
 from analysis.outage import words
 from analysis.outage.frames import minutes_words, when_words
-from analysis.outage.show import display
+from analysis.tables import display
 from runlog.errors import UsageFault
 
 _RESTRICTED = "kyash-2018-11-03"
@@ -199,8 +199,9 @@ def durations_tell(case: Case) -> None:
     labels = {"affected_min": "Some function affected (min)"}
     profile = compare.profile(case.table)
     own = profile.set_index("property").loc["Told by the operator itself"]
+    length = "not only how long" if case.contrast.tells_apart else "not how long"
     told = (
-        "What sets the first group apart in this corpus is not how long but who tells: outages "
+        f"What sets the first group apart in this corpus is {length} but who tells: outages "
         "with a database among their stated causes are known from the operator's own account more "
         f"often ({own['database_named']}, against {own['not_named']}), and an operator that "
         "explains itself names parts. “No database named” is not “no database involved”."

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from analysis import tables
 from analysis.charts import licenses as charts
 from analysis.licenses.reasons import value_at
@@ -12,14 +10,7 @@ from analysis.licenses_report.case import LicenseCase
 from analysis.licenses_report.user_view import user_view
 from analysis.licenses_report.what_if import set_aside, what_if
 from analysis.licenses_report.worked import worked_cases
-
-
-def display(*shown: Any) -> None:
-    """Display figures, tables and sentences of one cell, in order."""
-    from IPython.display import display as show
-
-    for thing in shown:
-        show(thing)
+from analysis.tables import display
 
 
 def summary(case: LicenseCase) -> None:

@@ -16,15 +16,7 @@ from analysis.charts import timeline as charts
 from analysis.incidents import duties
 from analysis.outage import frames, lanes, words
 from analysis.outage.case import Outage
-
-
-def display(*shown: Any) -> None:
-    """Display figures, tables and sentences of one cell, in order."""
-    from IPython.display import display as show
-
-    for thing in shown:
-        if thing is not None:
-            show(thing)
+from analysis.tables import display
 
 
 def summary(outage: Outage) -> None:
@@ -97,23 +89,23 @@ def milestones(outage: Outage) -> None:
     display(table)
     if outage.record is None or outage.record.incident.kind != "outage":
         return
-    guideline = outage.guideline
-    frame = duties.score(outage.record, guideline)
+    frame = duties.score(outage.record)
     spans = zip(frame["after_min_low"], frame["after_min"], frame["after_min_high"], strict=True)
     shown = pd.DataFrame(
         {
             "duty": frame["duty"],
+            "part": frame["part"],
             "article": frame["article"],
             "verdict": frame["verdict"],
             "after": [frames.minutes_words(_span(*s)) for s in spans],
             "evidence": frame["evidence"],
         }
     ).replace({"after": {frames.NOT_ON_RECORD: "–"}})
-    caption = f"{guideline.label} (edition {guideline.edition})"
+    caption = f"{duties.LABEL} (edition {duties.edition()})"
     labels = {"after": "After the start", "evidence": "Evidence on record"}
     display(
         tables.table(shown, "duties", labels=labels, caption=caption[0].upper() + caption[1:]),
-        tables.paragraph(f"{guideline.applies_to} {guideline.caution}"),
+        tables.paragraph(f"{duties.APPLIES_TO} {duties.CAUTION}"),
     )
 
 

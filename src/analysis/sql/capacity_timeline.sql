@@ -8,7 +8,6 @@ WITH intentions AS (
     count(*) AS attempts,
     bool_or(outcome = 'approved') AS approved,
     bool_or(outcome = 'declined') AS declined,
-    min(date_diff('microsecond', scheduled_at, finished_at)) FILTER (WHERE outcome = 'approved') AS approved_us,
     min(finished_at) FILTER (WHERE outcome = 'approved') AS approved_at
   FROM requests
   WHERE operation <> 'balance_inquiry'
