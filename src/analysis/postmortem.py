@@ -15,7 +15,6 @@ from typing import Any, Protocol
 from analysis import slo, tables
 from analysis.incidents import duties
 from analysis.incidents.schema import Claim
-from analysis.incidents.when import Span
 from analysis.outage import frames, words
 from analysis.outage.case import Outage, open_outage
 
@@ -177,16 +176,13 @@ def _response(outage: Outage) -> str:
         for dated in outage.record.events("mitigation")
     ]
     first = outage.record.duration("start_to_first_notice")
-    said.append(f"First notice to customers: {_known(first)}")
+    said.append(f"First notice to customers: {frames.minutes_words(first)}")
     parts = [_bullets(said)]
     if outage.record.incident.kind == "outage":
-        frame = duties.score(outage.record, outage.guideline)
-        rows = [
-            [str(r["duty"]), str(r["article"]), str(r["verdict"])] for r in frame.to_dict("records")
-        ]
-        label = outage.guideline.label
-        parts.append(f"Announcements, {label} ({outage.guideline.caution})")
-        parts.append(_table(("Duty", "Article", "Verdict"), rows))
+        columns = ["duty", "part", "article", "verdict"]
+        scored = duties.score(outage.record)[columns].itertuples(index=False)
+        parts.append(f"Announcements, {duties.LABEL} ({duties.CAUTION})")
+        parts.append(_table([c.capitalize() for c in columns], ([*row] for row in scored)))
     return "\n\n".join(parts)
 
 
@@ -194,9 +190,10 @@ def _causes(outage: Outage) -> str:
     if outage.incident is None:
         return TODO
     found = outage.incident.causes
-    kinds = {"hypothesis": "hypothesis"}
     rows = [["stated", *_claim(c)] for c in found.stated]
-    rows += [[kinds.get(c.basis, "inferred"), *_claim(c)] for c in found.inferred]
+    for kind in ("hypothesis", "inferred"):
+        chosen = [c for c in found.inferred if (c.basis == "hypothesis") == (kind == "hypothesis")]
+        rows += [[kind, *_claim(c)] for c in chosen]
     rows += [["later evidence", *_claim(c)] for c in outage.incident.later_evidence]
     parts = [_table(("Kind", "Cause", "Sources", "Confidence"), rows)] if rows else []
     hypothesis = " ".join(str(outage.scenario.get("hypothesis", "")).split())
@@ -230,12 +227,9 @@ def _sources(outage: Outage) -> str:
     )
 
 
-def _known(span: Span) -> str:
-    return frames.minutes_words(span)
-
-
 def _value(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int | float) and value is not True else str(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:,}" if number else str(value)
 
 
 def _cell(value: Any) -> str:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from analysis import paths
-from analysis.incidents.schema import Claim, Claims, Slug, Source, Word
+from analysis.incidents.schema import Claim, Claims, Slug, Source, Strict, Word
 from analysis.incidents.yaml_file import read_mapping
 from runlog.errors import BadData
 
@@ -18,11 +18,7 @@ Stance = Literal["for", "circumstantial", "against", "silent"]
 DEFAULT = "kyash"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Item(_Strict):
+class Item(Strict):
     """One fact: what it is about, and its claims, best first."""
 
     topic: Topic
@@ -30,14 +26,14 @@ class Item(_Strict):
     claims: Claims
 
 
-class Evidence(_Strict):
+class Evidence(Strict):
     """One piece of evidence and which way it points."""
 
     stance: Stance
     claims: Claims
 
 
-class Dossier(_Strict):
+class Dossier(Strict):
     """All facts and evidence of one company's case."""
 
     schema_version: Literal[1]

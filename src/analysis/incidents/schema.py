@@ -36,7 +36,9 @@ Quote = Annotated[str, StringConstraints(min_length=1, max_length=QUOTE_MAX_CHAR
 Word = Annotated[str, StringConstraints(min_length=1, max_length=700)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A part of a data file: unknown fields are refused, nothing is changed afterwards."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -45,7 +47,7 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, dict) else value
 
 
-class Source(_Strict):
+class Source(Strict):
     """Where a claim can be read: an address, or a reference where no full address is known."""
 
     title: Word
@@ -56,7 +58,7 @@ class Source(_Strict):
     note: Word | None = None
 
 
-class Claim(_Strict):
+class Claim(Strict):
     """One value as some sources give it.
 
     `basis`: stated by the operator, reported by others, derived here by arithmetic or reading, or a
@@ -67,9 +69,7 @@ class Claim(_Strict):
     sources: list[str] = Field(min_length=1)
     confidence: Confidence
     basis: Basis = "reported"
-    quote: (
-        Annotated[str, StringConstraints(min_length=1, max_length=QUOTE_MAX_CHARACTERS)] | None
-    ) = None
+    quote: Quote | None = None
     note: Word | None = None
     why: Word | None = None
 
@@ -77,14 +77,14 @@ class Claim(_Strict):
 Claims = Annotated[list[Claim], BeforeValidator(_listed), Field(min_length=1)]
 
 
-class FunctionState(_Strict):
+class FunctionState(Strict):
     """How one function fared in one phase."""
 
     function: str
     state: Claims
 
 
-class Phase(_Strict):
+class Phase(Strict):
     """One stretch of the incident. A boundary is a named time of the incident, or claims."""
 
     id: Slug
@@ -94,7 +94,7 @@ class Phase(_Strict):
     functions: list[FunctionState] = Field(default_factory=list)
 
 
-class Event(_Strict):
+class Event(Strict):
     """Something that happened at a time: in the lane of causes, words, measures or recovery."""
 
     at: Claims
@@ -104,7 +104,7 @@ class Event(_Strict):
     says: list[Says] = Field(default_factory=list)
 
 
-class Cause(_Strict):
+class Cause(Strict):
     """What was said of the cause, what was inferred, what is not known: three separate lists."""
 
     stated: list[Claim] = Field(default_factory=list)
@@ -112,7 +112,7 @@ class Cause(_Strict):
     unknown: list[Claim] = Field(default_factory=list)
 
 
-class StatedDuration(_Strict):
+class StatedDuration(Strict):
     """A duration in minutes on record; it must fit the times beside it.
 
     `of` is a named duration (`start_to_restoration`, ...) or the id of a phase; `about` widens the
@@ -124,7 +124,7 @@ class StatedDuration(_Strict):
     about: bool = False
 
 
-class Figure(_Strict):
+class Figure(Strict):
     """A number on record: customers, transactions, shares, yen."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -133,14 +133,14 @@ class Figure(_Strict):
     claims: Claims
 
 
-class RefundRule(_Strict):
+class RefundRule(Strict):
     """What happens to a failed payment's money, by how it was funded."""
 
     funded_by: FundedBy
     rule: Claims
 
 
-class RefundExample(_Strict):
+class RefundExample(Strict):
     """A worked refund in whole yen; balance part and card part make the total."""
 
     label: Word
@@ -150,7 +150,7 @@ class RefundExample(_Strict):
     evidence: Claims
 
 
-class Incident(_Strict):
+class Incident(Strict):
     """One incident file."""
 
     schema_version: Literal[1]

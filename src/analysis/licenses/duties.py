@@ -17,6 +17,8 @@ from analysis.licenses.reasons import (
 from analysis.licenses.words import article_en
 
 TOPICS = ("entry", "minimum_assets", "transfer_cap", "holding", "cash_out", "preservation", "kyc")
+# how a duty may be used for a day before the text of it that was read
+LATER_TEXT = "measured against the 2026 guideline"
 _POWERS = ("report_order", "improvement_order", "suspension")
 
 
@@ -82,7 +84,7 @@ def outage_duties(
             continue
         text = filled(duty.duty, max(day, duty.valid_from), rules)
         in_force = True if duty.covers(day) else None
-        label = "in force" if in_force else "measured against the 2026 guideline"
+        label = "in force" if in_force else LATER_TEXT
         found.append(
             OutageDuty(
                 duty.id,

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from analysis import changepoints, paths, slo, timeline
-from analysis.incidents import duties, when
+from analysis.incidents import when
 from analysis.incidents.clock import Timeline
 from analysis.incidents.schema import Incident
 from analysis.incidents.store import load_corpus
@@ -105,11 +105,6 @@ class Outage:
     def change_scores(self) -> pd.DataFrame:
         """Change points against the run's important events."""
         return changepoints.score(self._run, self.changes, 0.0)
-
-    @cached_property
-    def guideline(self) -> duties.Guideline:
-        """The guideline that announcements are set beside."""
-        return duties.load_guideline()
 
     @cached_property
     def scenario(self) -> dict[str, Any]:

@@ -194,19 +194,25 @@ def function_sentence(outage: Outage) -> list[str]:
 
 
 def mitigation_sentence(outage: Outage) -> list[str]:
-    """Return what the mitigation gave back, and its price: payments it declines on purpose."""
+    """Return what came back after the mitigation, and how many payments were declined by then.
+
+    The run does not tell which decline is the measure's: the share before it stands beside.
+    """
     frame = outage.functions
     rows = frame[(frame["operation"] == "card_payment") & (frame["funding"] == "all")]
     rows = rows.set_index("phase")
     if "mitigated" not in rows.index:
         return []
-    after = rows.loc["mitigated"]
-    declined = after["availability"] - after["approved_share"]
-    sentence = (
-        f"After the mitigation **{tables.percent(after['availability'])}** of card payments were "
-        f"answered, and {tables.percent(declined)} were declined: the price of the measure."
+    answered, declined = rows["availability"], rows["availability"] - rows["approved_share"]
+    words = (
+        f"After the mitigation **{tables.percent(answered['mitigated'])}** of card payments were "
+        f"answered, and {tables.percent(declined['mitigated'])} were declined"
     )
-    return [sentence]
+    if "during" not in rows.index:
+        return [words + "."]
+    words += f", against {tables.percent(declined['during'])} before it"
+    price = declined["mitigated"] > declined["during"]
+    return [words + (": the price of a measure that declines on purpose." if price else ".")]
 
 
 def _share(row: pd.Series) -> str:
@@ -232,7 +238,7 @@ def _alerts(outage: Outage) -> list[str]:
         found, extra = (int((scored["verdict"] == v).sum()) for v in ("found", "extra"))
         words.append(
             f"Change points found from the measurements alone meet {found} of {events} events of "
-            f"the run, with {extra} beyond them."
+            f"the run, each within a tenth of its length, with {extra} beyond them."
         )
     return [" ".join(words)]
 
@@ -317,10 +323,13 @@ def caveats(outage: Outage) -> list[str]:
             f"The run's clock is compressed {run.clock.compression:g} times: the alert windows are "
             f"scaled with it (1 h lasts {lasting:.1f} s of run), latencies and timeouts are not."
         )
-    said.append(
-        "Burn windows that reach back beyond the run's start count only what was seen: the 3-day "
-        "window is never full in a run this short."
-    )
+    fired = slo.firing(outage.rates)
+    short = fired.loc[fired["covered_max"] < 1, "rule"].tolist()
+    if short:
+        said.append(
+            "Burn windows that reach back beyond the run's start count only what was seen; never "
+            f"full in this run: {_listed(short)}."
+        )
     return said
 
 
