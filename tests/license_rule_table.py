@@ -1,10 +1,158 @@
 """What each regime says on each topic, and which clauses are in force when, written a second time.
 
 One line a period: the answer code of the comparison, the articles, the first and the last day. Days
-outside every line of a rule have no answer. Nothing here is read from data/licenses.
+outside every line of a rule have no answer. No line of a table is read from data/licenses.
+
+How it was made: each article was read in the statute, in the revision that `data/licenses/laws.yaml`
+names (law id, revision id), and `ARTICLES` keeps the words of it on which the answers rest. The
+answer, the regimes and the days of a line follow from those words and from the days on which the
+acts came into force: the supplementary provisions say them (2010-04-01, 2018-06-01, 2021-05-01,
+2023-06-01), or the revision id does (2026-06-01: 422CO0000000019_20260601_508CO0000000173;
+2026-08-12: 421AC0000000059_20260812_508AC0000000064). Where a line begins on a later day than its
+act (2018-11-01, 2026-05-25, 2026-08-12, 2026-08-17), the text before that day has not been read.
+A regime for which the law has no rule cites the article that would otherwise bring it under one.
+
+`python tests/license_rule_table.py DIR` compares `ARTICLES` with a folder of statute texts, in the
+form that `walletlab licenses verify --law DIR` reads.
 """
 
 # ruff: noqa: E501 - a table reads best as one line a row
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import license_expectations as law
+
+from analysis.licenses.corpus import citations, rule_base
+from analysis.licenses.verify import LawText, normalised
+from analysis.licenses.words import article_en
+
+# article | words of it, as they stand in the statute (… leaves words out)
+ARTICLES = """
+PSA art. 2(2) | 銀行等以外の者が為替取引を業として営むこと
+PSA art. 2-2 | 為替取引に該当するものとする
+PSA art. 2-2(i) | 受取人が個人（事業として又は事業のために
+PSA art. 2-2(ii) | 国外から国内へ向けて資金を移動させる行為
+PSA art. 3(1)(i) | 対価を得て発行される証票等又は番号、記号
+PSA art. 3(2) | 毎年3月31日及び9月30日
+PSA art. 3(4) | 役務の提供を受ける場合に限り
+PSA art. 3(5) | 自家型前払式支払手段以外の前払式支払手段
+PSA art. 3(8) | 「高額電子移転可能型前払式支払手段」とは
+PSA art. 3(8)(i) | 電子情報処理組織を用いて移転をすることができる
+PSA art. 3(9) | 高額として内閣府令で定める額を超えるもの
+PSA art. 4 | この章の規定は、適用しない
+PSA art. 4(ii) | 政令で定める一定の期間内に限り使用できる
+PSA art. 5(1) | 個人のうち、自家型前払式支払手段のみを発行する者
+PSA art. 7 | 登録を受けた法人でなければ、行ってはならない
+PSA art. 10(1)(ii)(a) | 純資産額が…政令で定める金額以上である法人
+PSA art. 11-2(1) | あらかじめ…業務実施計画を…届け出なければならない
+PSA art. 14(1) | 2分の1の額…以上の額に相当する額の発行保証金
+PSA art. 20(1)(i) | 発行の業務の全部又は一部を廃止した場合
+PSA art. 20(5) | 保有者に払戻しをしてはならない
+PSA art. 24(1) | 報告若しくは資料の提出を命じ
+PSA art. 25 | 改善に必要な措置…を命ずることができる
+PSA art. 27(1) | 6月以内の期間を定めて…停止を命ずることができる
+PSA art. 29-2(1) | 6月30日、9月30日及び12月31日
+PSA art. 31(1) | 他の債権者に先立ち弁済を受ける権利
+PSA art. 36-2(1) | 第2種資金移動業及び第3種資金移動業以外のもの
+PSA art. 36-2(2) | 少額として政令で定める額以下
+PSA art. 36-2(3) | 特に少額として政令で定める額以下
+PSA art. 37 | 登録を受けた者は、銀行法第4条第1項及び…にかかわらず
+PSA art. 40(1)(i) | 株式会社又は外国資金移動業者
+PSA art. 40(1)(iii) | 必要と認められる財産的基礎を有しない法人
+PSA art. 40-2(1) | 業務実施計画を定め…認可を受けなければならない
+PSA art. 40-2(1)(i) | 上限額を定める場合にあっては、当該上限額
+PSA art. 43(1)(i) | 要履行保証額以上の額に相当する額の履行保証金
+PSA art. 43(1)(ii) | 要履行保証額の最高額以上の額
+PSA art. 43(2) | 未達債務の額…手続に関する費用の額…の合計額
+PSA art. 45-2(1) | 履行保証金の全部又は一部の供託をしないことができる
+PSA art. 51-2(1) | 明らかでない為替取引…債務を負担してはならない
+PSA art. 51-2(2) | 期間を超えて為替取引に関する債務を負担してはならない
+PSA art. 51-3 | 政令で定める額を超える額の債務…を負担してはならない
+PSA art. 54(1) | 報告若しくは資料の提出を命じ
+PSA art. 55 | 改善に必要な措置…を命ずることができる
+PSA art. 56(1) | 6月以内の期間を定めて…停止を命ずることができる
+PSA art. 59(1) | 先立ち弁済を受ける権利を有する。ただし、第45条の2
+PSA art. 107 | 3年以下の拘禁刑若しくは3,000,000円以下の罰金
+PSA art. 107(i) | 第7条の登録を受けないで…発行の業務を行ったとき
+PSA art. 108 | 2年以下の拘禁刑若しくは3,000,000円以下の罰金
+PSA art. 108(i) | 認可を受けないで…第1種資金移動業を営んだとき
+PSA Suppl. art. 8(1) | 施行日から6月間
+PSA Suppl. art. 11(3) | 「2分の1」とあるのは
+PSA Suppl. Act 50/2020 art. 7(1) | 第2種資金移動業…の登録を受けたものとみなす
+PSA Suppl. Act 50/2020 art. 10(1) | 第2種資金移動業に係る履行保証金とみなす
+PSA Suppl. Act 50/2020 art. 10(2) | 資金移動業者が定める期間を1週間と
+PSA Suppl. Act 50/2020 art. 12(3) | それぞれ1営業日と定めたものとみなす
+PSA Suppl. Act 61/2022 art. 2(1) | 施行日から起算して2年間は、適用しない
+PSA Suppl. Act 61/2022 art. 3(1) | 施行日から起算して2週間以内に
+PSA Suppl. Act 64/2026 art. 1 | 公布の日から起算して20日を経過した日
+PSA Suppl. Act 66/2025 art. 1 | 1年を超えない範囲内において政令で定める日
+PSA Suppl. Act 66/2025 art. 2(1) | 施行の日から起算して6月間
+PSA Suppl. Act 66/2025 art. 2(2) | 2年を経過したときは、この限りでない
+PSA-Order art. 4(2) | 一定の期間は、6月とする
+PSA-Order art. 5(1)(i) | 区域内である場合 10,000,000円
+PSA-Order art. 5(1)(ii) | 該当する場合 零
+PSA-Order art. 5(1)(iii) | 前2号に掲げる場合以外の場合 100,000,000円
+PSA-Order art. 6 | 10,000,000円とする
+PSA-Order art. 12-2(1) | 1,000,000円に相当する額
+PSA-Order art. 12-2(2) | 50,000円に相当する額
+PSA-Order art. 14(i) | 10,000,000円を…種別…の数で除して得た額
+PSA-Order art. 14(ii) | 100分の100である場合に限る。） 0円
+PSA-Order art. 17-2 | 50,000円に相当する額
+PSA-Order art. 17-3(2)(i) | のみを営む資金移動業者 10,000,000円
+PSA-Order art. 17-3(2)(iii) | 前2号に掲げる者以外の資金移動業者 6,660,000円
+PSA-Order art. 29(1) | 財務局長…に委任するものとする
+PSA-Order art. 30(1) | 財務局長…に委任するものとする
+PSA-Order Suppl. art. 1 | 平成22年4月1日
+PSA-Order Suppl. Order 142/2020 art. 1 | 令和2年5月1日
+PSA-Order Suppl. Order 173/2018 art. 1 | 平成30年6月1日
+PSA-Order Suppl. Order 186/2023 art. 1 | 令和5年6月1日
+PSA-Order Suppl. Order 47/2017 art. 1 | 平成29年4月1日
+PSA-Order Suppl. Order 52/2021 art. 1 | 令和3年5月1日
+PPI-Ord art. 5-2(1)(i)(a) | 1件当たりの未使用残高の額が100,000円を超える
+PPI-Ord art. 5-2(1)(i)(b) | 1月間の未使用残高の総額が300,000円を超える
+PPI-Ord art. 5-2(1)(ii)(a) | 1件当たりの未使用残高…100,000円を超える
+PPI-Ord art. 5-2(1)(ii)(b) | 1月間の未使用残高の総額が300,000円を超える
+PPI-Ord art. 5-2(2)(i) | 1月間の未使用残高の総額が300,000円を超える
+PPI-Ord art. 5-2(2)(iii) | 1月間の未使用残高の総額が300,000円を超える
+PPI-Ord art. 5-3(1) | 内閣府令で定める額は、300,000円
+PPI-Ord art. 42(1)(i) | 発行額の100分の20を超えない場合
+PPI-Ord art. 42(1)(ii) | 基準日未使用残高の100分の5を超えない場合
+PPI-Ord art. 42(1)(iii) | やむを得ない事情により…利用が著しく困難となった場合
+PPI-Ord art. 42(1)(iv) | 金融庁長官の承認を受けたとき
+FT-Ord art. 1-2(i) | 債務が消滅しないものであること
+FT-Ord art. 1-2(ii) | 信用の供与をしたことにより発生したもの
+FT-Ord art. 1-3(1) | 利用者の保護に欠けるおそれが大きい行為を除く
+FT-Ord art. 11(1) | 期間は、2営業日
+FT-Ord art. 11(2) | 期間は、3営業日
+FT-Ord art. 11(6)(i) | 100,000,000円以下であるとき…100分の5を乗じて
+FT-Ord art. 11(6)(ii) | 100分の1を乗じて得た額に5,000,000円を加えた額
+FT-Ord art. 30-2(1) | 用いられるものであるかどうかを確認するための体制
+FT-Ord art. 30-2(3) | 返還その他の当該資金を保有しないための措置
+FT-Ord art. 30-3 | 貸付け又は手形の割引を行うことを防止するための措置
+FT-Ord art. 32-2(1)(iii) | 資金の移動先
+FT-Ord art. 32-2(2)(i) | 必要な期間を加えた期間であって、2月を超えない期間
+AML art. 2(2)(i) | 銀行
+AML art. 2(2)(xxx-2) | 第11条の2第1項の届出をした者
+AML art. 2(2)(xxxi) | 第2条第3項に規定する資金移動業者
+AML-Order art. 7(1)(i)(a) | 預金又は貯金の受入れを内容とする契約の締結
+AML-Order art. 7(1)(i)(o) | 前払式支払手段記録口座…の開設を行うこと
+AML-Order art. 7(1)(i)(ケ) | 伴うものにあっては、100,000円）を超えるもの
+AML-Order art. 7(1)(i)(コ) | イに掲げる取引を行うことなく…継続的に又は反復して
+Bank art. 2(2)(i) | 預金又は定期積金の受入れと資金の貸付け
+Bank art. 2(2)(ii) | 為替取引を行うこと
+Bank art. 2(21) | 「電子決済等代行業」とは、次に掲げる行為
+Bank art. 4(1) | 内閣総理大臣の免許を受けた者でなければ
+Bank art. 4-2 | 銀行は、株式会社であつて
+Bank art. 5(1) | 資本金の額は、政令で定める額以上
+Bank art. 5(2) | 1,000,000,000円を下回つてはならない
+Bank art. 61 | 3年以下の拘禁刑若しくは3,000,000円以下の罰金
+Bank art. 61(i) | 免許を受けないで銀行業を営んだとき
+Bank-Order art. 3 | 2,000,000,000円とする
+"""
 
 # topic | regimes | answer | articles | first day | last day
 RULES = """
@@ -157,3 +305,33 @@ publish | FSA-05 Ⅱ-3-1-1-2(10)⑤ | 2026-08-17
 notify_users | FSA-05 Ⅱ-3-1-1-2(10)⑤注 | 2026-08-17
 contain | FSA-05 Ⅱ-3-1-1-2(10)⑦ | 2026-08-17
 """
+
+
+def cited() -> set[str]:
+    """Return every article of a statute that the tables here and beside this module cite."""
+    columns = [(RULES, 3), (REGIMES, 1), (CLAUSES, 1)]
+    columns += [(law.PARAMETERS, 1), (law.AMENDMENTS, 2), (law.TRANSITIONS, 1)]
+    cells = [row[column] for table, column in columns for row in law.rows(table)]
+    places = {place.strip() for cell in cells for place in cell.split(";")}
+    return {place for place in places if not place.startswith("FSA-")}
+
+
+def differences(folder: Path) -> list[str]:
+    """Return the articles whose words do not stand in the statute texts of a folder."""
+    rules = rule_base()
+    places = {f"{c.law} {article_en(c.article)}": c for _, c in citations(rules)}
+    statutes = [text for text in rules.laws if text.kind != "guideline"]
+    texts = {x.short: LawText.read(folder / f"{x.law_id}.json") for x in statutes}
+    found = []
+    for place, words in law.rows(ARTICLES):
+        body = texts[places[place].law].find(places[place].article) or ""
+        parts = [re.escape(normalised(part)) for part in words.split("…")]
+        if not re.search(".*?".join(parts), normalised(body)):
+            found.append(f"{place}: {words}")
+    return found
+
+
+if __name__ == "__main__":
+    wrong = differences(Path(sys.argv[1]))
+    print("\n".join(wrong) or f"{len(law.rows(ARTICLES))} articles agree")
+    sys.exit(bool(wrong))

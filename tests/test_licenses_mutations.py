@@ -67,6 +67,12 @@ def test_every_parameter_has_its_expectations():
     assert [row[0] for row in law.rows(law.PARAMETERS)] == [p.id for p in rule_base().parameters]
 
 
+def test_every_article_of_the_tables_is_kept_with_the_words_it_decides_by():
+    kept = dict(law.rows(tables.ARTICLES))
+    assert kept.keys() == tables.cited()
+    assert all(0 < len(words) <= 50 for words in kept.values())
+
+
 def test_every_mutation_of_a_parameter_fails_a_fact_that_cites_its_article(content, expectations):
     _all_killed(content, expectations, list(_parameter_mutations(content)), at_least=490)
 

@@ -7,15 +7,10 @@ from typing import Any
 
 from analysis.licenses.comparison import cell, exists
 from analysis.licenses.model import RuleBase
-from analysis.licenses.permissions import kyc_required, permitted
+from analysis.licenses.permissions import TRANSFER_CAPS, kyc_required, permitted
 from analysis.licenses.reasons import Reason, a_day, rules_or_default, value_at
 from runlog.errors import UsageFault
 
-_CAPS = {
-    "funds_transfer": "transfer_cap_single_jpy",
-    "funds_transfer_2": "transfer_cap_type2_jpy",
-    "funds_transfer_3": "transfer_cap_type3_jpy",
-}
 _BALANCES = {"funds_transfer_3": "user_debt_cap_type3_jpy"}
 
 
@@ -34,7 +29,7 @@ def engine_limits(
     if not exists(rules.regime(regime), day):
         todo = "known on this day: " + ", ".join(r.id for r in rules.regimes if exists(r, day))
         raise UsageFault(f"{regime} did not exist on this day", day, todo)
-    transfer, transfer_reason = _number(_CAPS, "transfer_cap", regime, day, rules)
+    transfer, transfer_reason = _number(TRANSFER_CAPS, "transfer_cap", regime, day, rules)
     balance, balance_reason = _number(_BALANCES, "holding", regime, day, rules)
     cash_out = permitted("cash_out", regime, day, rules=rules)
     kyc = kyc_required(regime, day, rules=rules)

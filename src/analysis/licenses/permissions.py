@@ -184,7 +184,7 @@ def _refund_shares(case: _Case) -> list[tuple[bool, Reason]]:
 
 def _transfer(case: _Case) -> Answer:
     found = case.cell("transfer_cap")
-    name = _TRANSFER_CAPS.get(case.regime)
+    name = TRANSFER_CAPS.get(case.regime)
     if name is None:
         return _coded(found, {"none": "yes", "own_plan": "yes"})
     cap = value_at(case.rules, name, case.on)
@@ -256,7 +256,7 @@ _REFUND_CLAUSES = {
     "hardship": "refund_hardship",
     "unauthorised_access": "refund_unauthorised_access",
 }
-_TRANSFER_CAPS = {
+TRANSFER_CAPS = {
     "funds_transfer": "transfer_cap_single_jpy",
     "funds_transfer_2": "transfer_cap_type2_jpy",
     "funds_transfer_3": "transfer_cap_type3_jpy",

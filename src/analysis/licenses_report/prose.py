@@ -124,10 +124,10 @@ def findings(case: LicenseCase) -> list[Finding]:
             f"{amounts['funds_transfer']} with funds transfer",
             "PSA art. 14(1), PSA-Order art. 6; PSA art. 43",
             "computed",
-            "the 2018 cost of return is not known: a lower bound" if _bound(amounts) else "exact",
+            _exactness(amounts, case),
         ),
         Finding(
-            "A funds-transfer license would have changed: " + ", ".join(changed),
+            "A funds-transfer license would have changed: " + (", ".join(changed) or "nothing"),
             "cell by cell above",
             "computed",
             "M-H for the text before 2021" if case.on.isoformat() < "2021-05-01" else "H",
@@ -329,8 +329,11 @@ def _cited(records: list[dict[str, Any]]) -> str:
     return ", ".join(list(dict.fromkeys(r["article_en"] for r in records))[:6])
 
 
-def _bound(amounts: dict[str, str]) -> bool:
-    return amounts["funds_transfer"].startswith("at least")
+def _exactness(amounts: dict[str, str], case: LicenseCase) -> str:
+    if "unknown" in amounts.values():
+        return "not settled by the texts that were read"
+    bound = amounts["funds_transfer"].startswith("at least")
+    return f"the cost of return on {case.on} is not known: a lower bound" if bound else "exact"
 
 
 def _list(names: list[str]) -> str:

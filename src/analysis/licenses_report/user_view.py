@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.licenses.comparison import Cell, cell, exists
 from analysis.licenses.model import RuleBase
+from analysis.licenses.permissions import TRANSFER_CAPS
 from analysis.licenses.reasons import value_at
 
 LEVELS = ("yes", "partly", "no", "unknown")
@@ -72,7 +73,7 @@ def _cash_out(found: Cell, _on: dt.date, _rules: RuleBase) -> tuple[str, str]:
 
 
 def _transfer(found: Cell, on: dt.date, rules: RuleBase) -> tuple[str, str]:
-    name = _CAPS.get(found.regime)
+    name = TRANSFER_CAPS.get(found.regime)
     if found.answer == "capped" and name:
         return "partly", f"up to {value_at(rules, name, on).text()}"
     return "yes", "own plan" if found.answer == "own_plan" else "no cap by law"
@@ -105,11 +106,6 @@ def _interest(found: Cell, _on: dt.date, _rules: RuleBase) -> tuple[str, str]:
     return ("yes", "yes") if found.answer == "allowed" else ("no", "risky (guideline)")
 
 
-_CAPS = {
-    "funds_transfer": "transfer_cap_single_jpy",
-    "funds_transfer_2": "transfer_cap_type2_jpy",
-    "funds_transfer_3": "transfer_cap_type3_jpy",
-}
 QUESTIONS = (
     Question("cash_out", "Take the money out?", "cash_out", _cash_out),
     Question("transfer", "Send any amount at once?", "transfer_cap", _transfer),

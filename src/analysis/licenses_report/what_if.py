@@ -6,7 +6,6 @@ import pandas as pd
 
 from analysis.licenses import deposit, preserve
 from analysis.licenses.comparison import cell, exists
-from analysis.licenses.preservation import as_number
 from analysis.licenses.words import yen_exact
 from analysis.licenses_report.case import LicenseCase
 
@@ -64,15 +63,6 @@ def set_aside(case: LicenseCase) -> dict[str, str]:
         "prepaid": prepaid,
         "funds_transfer": funds,
     }
-
-
-def least_set_aside_jpy(case: LicenseCase) -> tuple[float | None, float | None]:
-    """Return (prepaid, funds transfer at least) in yen for the metrics; None when unknown."""
-    half = as_number(deposit(case.unused_balance_jpy, case.on, rules=case.rules))
-    full = preserve(case.unused_balance_jpy, case.on, rules=case.rules)
-    least = full.extra.get("at_least_jpy")
-    exact = as_number(full)
-    return half, exact if exact is not None else least if isinstance(least, int) else None
 
 
 def _said(answer: str, text: str) -> str:
