@@ -79,6 +79,14 @@ def test_two_files_give_the_refunds_and_the_loss(files):
     assert not result.books_agree
 
 
+def test_a_payment_the_ledger_has_not_decided_is_never_refunded_on_a_guess(tmp_path):
+    result = run(write(tmp_path, statement=STATEMENT.replace("4,c,700,VOID", "4,c,700,SETTLED")))
+    assert "c" not in set(result.refunds_due["idempotency_key"])
+    undecided = result.unresolved.set_index("idempotency_key").loc["c"]
+    assert (undecided["reason"], undecided["captured_jpy"]) == ("outcome_unknown", 700)
+    assert not result.books_agree
+
+
 def test_books_that_say_the_same_agree(tmp_path):
     keep = {"b", "d"}
     ledger = "".join(
@@ -142,7 +150,13 @@ REFUSED = {
         "not ISO 8601",
     ),
     "status_unknown": (LEDGER.replace("PENDING", "??"), STATEMENT, "row 4", "not in the mapping"),
-    "key_empty": (LEDGER.replace("\nc,", "\n,"), STATEMENT, "row 4", "key is empty"),
+    "key_empty": (LEDGER.replace("\nc,", "\n,"), STATEMENT, "row 4", "idempotency_key is empty"),
+    "charge_empty": (
+        LEDGER,
+        STATEMENT.replace("\n4,", "\n,"),
+        "statement.csv row 5",
+        "charge_id is empty",
+    ),
     "part_above_amount": (
         LEDGER.replace("200,150", "200,250"),
         STATEMENT,
@@ -174,7 +188,7 @@ def test_without_a_charge_id_a_repeated_key_in_the_statement_is_refused(tmp_path
         ("amount", "ammount", "ledger.ammount is not known; did you mean 'amount'?"),
         ('currency_is = "JPY"', 'currency_is = "USD"', "only JPY"),
         ('currency_is = "JPY"', "", "exactly one of currency"),
-        ("Asia/Tokyo", "Asia/Tokio", "'Asia/Tokio' is not known"),
+        ("Asia/Tokyo", "Asia/Tokio", "unknown time zone 'Asia/Tokio'"),
         ('["VOID"]', '["SETTLED"]', "'SETTLED' has two meanings"),
         ('captured = ["SETTLED"]', "", "statement.status_values.captured is missing"),
         ("[ledger]", "[ledger", "mapping is not TOML"),

@@ -78,14 +78,3 @@ def hits_per_wallet(frame: pd.DataFrame) -> go.Figure:
     )
     labels = [f"{n}×" for n in frame["hits"]]
     return kit.add_bars(figure, labels, frame["wallets"], "wallets", text=frame["wallets"])
-
-
-def designs_compared(frame: pd.DataFrame) -> go.Figure:
-    """Yen that did not come through, by design of the wallet. `frame`: run, lost_jpy, due_jpy."""
-    figure = kit.new_figure(
-        "The same load on another design", x_title="Money (yen)", y_title="Design"
-    )
-    kit.add_bars(figure, frame["run"], frame["lost_jpy"], "failed or abandoned", index=1)
-    kit.add_bars(figure, frame["run"], frame["due_jpy"], "owed back", index=0)
-    figure.update_layout(barmode="group")
-    return figure

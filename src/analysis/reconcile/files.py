@@ -104,7 +104,9 @@ def _wanted(columns: LedgerColumns | StatementColumns) -> dict[str, str]:
 def _checks(columns: LedgerColumns | StatementColumns) -> list[_Check]:
     wanted = _wanted(columns)
     checks = [
-        _Check("key is empty", "coalesce(idempotency_key, '') = ''", "idempotency_key", "give it"),
+        _Check(f"{field} is empty", f"coalesce({field}, '') = ''", field, "give it")
+        for field in ("idempotency_key", "charge_id")
+        if field in wanted
     ]
     if "currency" in wanted:
         condition = "coalesce(upper(currency), '') <> 'JPY'"
@@ -171,7 +173,8 @@ def _refuse_first(
         )
         row = con.execute(query).df().iloc[0]
         check = checks[int(row["verdict"])]
-        shown = f"{path.name} row {row['row_in_file']}: {check.reason}, '{row[check.column]}'"
+        value = row[check.column] if isinstance(row[check.column], str) else ""
+        shown = f"{path.name} row {row['row_in_file']}: {check.reason}, '{value}'"
         more = f"{check.todo} ({bad[0][0]} bad row(s) in this file)"
         raise BadData("row refused", shown, more)
     _refuse_duplicates(con, name, path, columns)

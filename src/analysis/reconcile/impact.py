@@ -44,19 +44,18 @@ def limbo(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 def limbo_summary(frame: pd.DataFrame) -> pd.DataFrame:
     """Return one row a state (given back, still out): intentions, yen, median and longest limbo.
 
-    Columns: state, intentions, amount_jpy, limbo_s_median, limbo_s_max.
+    Columns: state, intentions, amount_jpy, limbo_us_median, limbo_us_max (NaN without any).
     """
     rows = []
     for given_back, state in ((True, "given back"), (False, "still out at the end")):
         part = frame[frame["given_back"] == given_back]
-        seconds = part["limbo_us"].astype("float64") / 1e6
         rows.append(
             {
                 "state": state,
                 "intentions": len(part),
                 "amount_jpy": int(part["amount_jpy"].sum()),
-                "limbo_s_median": round(float(seconds.median()), 3) if len(part) else None,
-                "limbo_s_max": round(float(seconds.max()), 3) if len(part) else None,
+                "limbo_us_median": part["limbo_us"].median(),
+                "limbo_us_max": part["limbo_us"].max(),
             }
         )
     return pd.DataFrame(rows)

@@ -15,7 +15,7 @@ A mapping is a TOML file with two tables:
     [ledger.status_values]
     paid = ["PAID"]
     failed = ["FAILED", "CANCELLED"]
-    unknown = ["PENDING"]
+    unknown = ["PENDING"]               # not decided: never refunded on a guess, but listed
 
     [statement]
     idempotency_key = "merchant_ref"
@@ -37,10 +37,10 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from analysis.incidents.when import zone_of
 from runlog.errors import BadData, did_you_mean
 
 
@@ -65,7 +65,7 @@ class _Columns(BaseModel):
             msg = f"currency_is is '{self.currency_is}'; only JPY can be reconciled here"
             raise ValueError(msg)
         if self.timezone is not None:
-            _zone(self.timezone)
+            zone_of(self.timezone)
         return self
 
 
@@ -136,14 +136,6 @@ def read_mapping(path: Path) -> Mapping:
         return Mapping.model_validate(content)
     except ValidationError as error:
         raise BadData("mapping refused", path, _advice(error)) from error
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        msg = f"timezone '{name}' is not known; give an IANA name such as Asia/Tokyo"
-        raise ValueError(msg) from error
 
 
 def _advice(error: ValidationError) -> str:

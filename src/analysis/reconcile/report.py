@@ -166,22 +166,6 @@ def hits_per_wallet(report: MoneyReport) -> pd.DataFrame:
     return pd.DataFrame({"hits": counted.index, "wallets": counted.to_numpy()})
 
 
-def compared(reports: list[MoneyReport]) -> pd.DataFrame:
-    """Return one row a run: run (its design), asked_jpy, lost_jpy, due_jpy, refunds."""
-    return pd.DataFrame(
-        [
-            {
-                "run": r.manifest.design or r.manifest.run_id,
-                "asked_jpy": r.totals["attempted_jpy"],
-                "lost_jpy": r.lost_jpy,
-                "due_jpy": r.due_jpy,
-                "refunds": len(r.result.refunds_due),
-            }
-            for r in reports
-        ]
-    )
-
-
 def headline_tiles(report: MoneyReport) -> tables.Html:
     """Return the big values at the top of the report."""
     totals = report.totals
@@ -233,13 +217,38 @@ def summary_sentences(report: MoneyReport, other: MoneyReport | None = None) -> 
             f"For {totals['unknown_outcomes']:,} payments the client never learned the outcome; "
             f"{totals['unknown_outcomes_paid']:,} of these were paid after all."
         ),
+        *_limbo_sentence(report),
     ]
     if other is not None:
         said.append(
-            f"Under the same load the design `{other.manifest.design}` left "
+            f"The design `{other.manifest.design}` {_load(report, other)} left "
             f"**{tables.yen(other.due_jpy)}** owed back and {tables.yen(other.lost_jpy)} unpaid."
         )
     return said
+
+
+def _load(report: MoneyReport, other: MoneyReport) -> str:
+    """Whether the other run was asked for the same, in words: only then are both comparable."""
+    asked = [(r.totals["intentions"], r.totals["attempted_jpy"]) for r in (report, other)]
+    if asked[0] == asked[1]:
+        return "under the same load"
+    return f"under another load ({tables.yen(asked[1][1])} asked for)"
+
+
+def _limbo_sentence(report: MoneyReport) -> list[str]:
+    """How long money was charged or held for purchases that failed; nothing when none was."""
+    said = []
+    for row in impact.limbo_summary(report.limbo).to_dict("records"):
+        median, longest = (tables.duration(row[f"limbo_us_{n}"]) for n in ("median", "max"))
+        if row["intentions"]:
+            amount = tables.yen(row["amount_jpy"])
+            said.append(
+                f"{row['intentions']:,} {row['state']} ({amount}, median {median}, longest "
+                f"{longest} of run time)"
+            )
+    if not said:
+        return []
+    return ["Money was charged or held for purchases that failed: " + "; ".join(said) + "."]
 
 
 def _due_sentence(result: Reconciliation, totals: dict[str, int]) -> str:
@@ -307,7 +316,7 @@ def findings(report: MoneyReport, other: MoneyReport | None = None) -> list[tabl
     if other is not None:
         items.append(
             tables.Finding(
-                f"Design {other.manifest.design} under the same load",
+                f"Design {other.manifest.design} {_load(report, other)}",
                 f"owed back {tables.yen(other.due_jpy)} against {tables.yen(report.due_jpy)}",
                 "measured",
                 "one recorded run each",

@@ -30,6 +30,7 @@ REASONS = {
     "refunded": "paid, and given back later on the customer's wish",
     "refund_half_done": "the gateway gave the card part back, the ledger posted no refund",
     "refund_not_at_card": "the ledger posted a refund that the gateway does not know",
+    "outcome_unknown": "money was taken, and the ledger does not know yet whether it is paid",
     "approved_but_unpaid": "the client was told it is paid, the ledger has no payment",
 }
 

@@ -25,13 +25,13 @@ class Worked:
 
     case: str
     about: str
-    balance_jpy: int
     purchase_jpy: int
-    hold: bool
-    credited: bool
-    next_purchase_jpy: int
     source: str
     confidence: str
+    balance_jpy: int = 0
+    hold: bool = False
+    credited: bool = False
+    next_purchase_jpy: int = 0
 
 
 CASES = (
@@ -41,8 +41,6 @@ CASES = (
         balance_jpy=50,
         purchase_jpy=200,
         hold=True,
-        credited=False,
-        next_purchase_jpy=0,
         source="page.kyash.co/maintenance/20181016 (official)",
         confidence="high",
     ),
@@ -52,28 +50,21 @@ CASES = (
         balance_jpy=320,
         purchase_jpy=10_000,
         hold=True,
-        credited=False,
-        next_purchase_jpy=0,
         source="ishiki-takai.blogspot.com, November 2018 (a user)",
         confidence="medium",
     ),
     Worked(
         case="R3a",
         about="purchase of 1,755 fails, its money lies in the balance",
-        balance_jpy=0,
         purchase_jpy=1_755,
-        hold=False,
         credited=True,
-        next_purchase_jpy=0,
         source="nawakimino.net/kyash-shougai (a user)",
         confidence="medium",
     ),
     Worked(
         case="R3b",
         about="R3a, then the next purchase of 4,748 draws 2,993 from the card",
-        balance_jpy=0,
         purchase_jpy=1_755,
-        hold=False,
         credited=True,
         next_purchase_jpy=4_748,
         source="nawakimino.net/kyash-shougai (a user)",

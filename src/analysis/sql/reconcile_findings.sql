@@ -6,7 +6,8 @@
 --   what the ledger says the card gave (0 = the books agree on this key).
 -- finding: agrees, no_effect, captured_but_unpaid, partial_effect, balance_taken_unpaid, card_part_in_balance,
 --   double_capture, captured_too_much, paid_but_uncaptured, credited_but_uncaptured, late_reversal,
---   paid_but_told_otherwise, approved_but_unpaid, refunded (paid, and given back later on the customer's wish: the
+--   paid_but_told_otherwise, approved_but_unpaid, outcome_unknown (the ledger has not decided, money was taken:
+--   nothing is due on a guess), refunded (paid, and given back later on the customer's wish: the
 --   refund has a key of its own; reconcile_refund_matches compares both).
 WITH joined AS (
   SELECT
@@ -16,6 +17,7 @@ WITH joined AS (
     w.idempotency_key IS NOT NULL AS in_wallet_book,
     coalesce(w.attempts, 0) AS attempts,
     coalesce(w.done, FALSE) AS done,
+    coalesce(w.settled, TRUE) AS settled,
     coalesce(w.delivered_jpy, 0) AS delivered_jpy,
     coalesce(w.card_jpy, 0) AS card_jpy,
     coalesce(w.balance_jpy, 0) AS balance_jpy,
@@ -45,6 +47,7 @@ WITH joined AS (
       WHEN told = 'approved' AND captured_jpy = 0 AND card_jpy = 0 AND returned_jpy > 0
         AND ledger_first_at IS NOT NULL THEN 'refunded'
       WHEN told = 'approved' THEN 'approved_but_unpaid'
+      WHEN NOT settled AND captured_jpy + balance_jpy + held_jpy > 0 THEN 'outcome_unknown'
       WHEN captured_jpy = 0 AND card_jpy > 0 THEN 'credited_but_uncaptured'
       WHEN captured_jpy > 0 AND parked_jpy > 0 THEN 'card_part_in_balance'
       WHEN captured_jpy > 0 AND balance_jpy + held_jpy > 0 THEN 'partial_effect'

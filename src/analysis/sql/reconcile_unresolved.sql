@@ -4,5 +4,6 @@
 SELECT idempotency_key, finding AS reason, wallet_id, operation, asked_jpy, told,
   captured_jpy, card_jpy, shortfall_jpy
 FROM findings
-WHERE finding IN ('approved_but_unpaid', 'credited_but_uncaptured', 'card_part_spent', 'refund_not_at_card')
+WHERE finding IN ('approved_but_unpaid', 'credited_but_uncaptured', 'card_part_spent', 'refund_not_at_card',
+  'outcome_unknown')
 ORDER BY idempotency_key

@@ -3,7 +3,8 @@
 -- Grain: one idempotency key. Money in whole yen, times UTC.
 -- Columns: delivered_jpy = what reached the payee (or, for a top-up, the wallet); card_jpy = what the ledger says
 --   the card gave; balance_jpy = what was taken from the balance; parked_jpy = card money left lying in the
---   balance; held_jpy = still on hold; done = the whole amount was delivered.
+--   balance; held_jpy = still on hold; done = the whole amount was delivered; settled = the ledger has decided
+--   (always, here: what it holds is what happened, whatever the client was told).
 WITH both_sides AS (
   SELECT
     coalesce(r.idempotency_key, l.idempotency_key) AS idempotency_key,
@@ -39,5 +40,6 @@ SELECT
   CASE WHEN operation IN ('card_payment', 'p2p_transfer')
        THEN greatest(card_jpy + written_off_jpy - delivered_jpy, 0) ELSE 0 END AS parked_jpy,
   delivered_jpy > 0 AND delivered_jpy >= coalesce(asked_jpy, delivered_jpy) AS done,
+  TRUE AS settled,
   ledger_first_at, ledger_last_at
 FROM delivered
