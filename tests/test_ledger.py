@@ -111,6 +111,14 @@ def test_approved_operation_without_transfers_is_found_by_the_proof(ledger):
     ]
 
 
+def test_payment_without_an_operation_is_found_by_the_proof(ledger):
+    ledger.connection.execute(
+        "INSERT INTO transfers (transfer_id, debit_account_id, credit_account_id, amount_jpy, "
+        "code) VALUES (15999984, 1, 9000001, 50, 'payment')"
+    )
+    assert ledger.faults() == [("a transfer of an operation that is not there", "15999984")]
+
+
 # --- two-phase ------------------------------------------------------------------------------------
 
 

@@ -193,3 +193,84 @@ def _until_waiting(ledger, sessions):
     while ledger.one(query).n < sessions:
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+# --- first attempts that race ---------------------------------------------------------------------
+
+
+def second_waits_for_first(ledger, first, second):
+    """Run `first` in a transaction, `second` beside it until it waits; commit; its answer."""
+    answers = []
+    with connection_to(ledger.dsn, ledger.schema, "first") as holder:
+        holder.execute(first)
+
+        def ask():
+            with connection_to(ledger.dsn, ledger.schema, "second") as connection:
+                try:
+                    answers.append(connection.execute(second).fetchone())
+                except psycopg.Error as error:
+                    answers.append(error.sqlstate)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        waiting = (
+            "SELECT count(*) AS n FROM pg_stat_activity "
+            "WHERE application_name = 'second' AND wait_event_type = 'Lock'"
+        )
+        deadline = time.monotonic() + 20
+        while not ledger.one(waiting).n and time.monotonic() < deadline:
+            time.sleep(0.02)
+        holder.commit()
+    thread.join(20)
+    return answers[0]
+
+
+REFUND = "SELECT state::text, reason FROM refund_begin('{}', '{}', 1, false)"
+
+
+def test_racing_first_attempts_of_a_refund_get_the_same_answer(ledger):
+    ask = REFUND.format("back", "never paid")
+    assert second_waits_for_first(ledger, ask, ask) == ("declined", "nothing_to_refund")
+
+
+def test_racing_refunds_of_two_payments_under_one_key_refund_the_first(ledger):
+    for key in ("one", "two"):
+        ledger.all(
+            f"SELECT operation_begin('{key}', 'card_payment', 1, 2000001, 100, true, 0, false, "
+            "false, true)"
+        )
+    first, second = (REFUND.format("back", payment) for payment in ("one", "two"))
+    answer = second_waits_for_first(ledger, first, second)
+    assert answer == ("declined", "key_used_for_another_operation")
+    assert ledger.balance(1) == 900
+    again = tuple(ledger.one(REFUND.format("back two", "two")))
+    assert again == ("approved", None)  # the refused attempt left nothing in its way
+    assert ledger.faults() == []
+
+
+PAY = "SELECT operation_begin('{}', 'card_payment', {}, 2000001, 100, true, {}, false, {}, true)"
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "late"),
+    [
+        (PAY.format("a", 1, 0, "true"), PAY.format("b", 2, 1, "true")),
+        (REFUND.format("back", "never"), REFUND.format("back", "never")),
+        (REFUND.format("back", "paid"), REFUND.format("another", "paid")),
+        (PAY.format("same", 1, 0, "false"), PAY.format("same", 1, 0, "false")),
+    ],
+    ids=["hash chain", "refund of nothing", "second refund", "same key"],
+)
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_snapshot_that_is_too_old_is_a_serialization_failure(ledger, level, meanwhile, late):
+    ledger.all(PAY.format("paid", 1, 0, "false"))
+    with connection_to(ledger.dsn, ledger.schema, "late") as connection:
+        connection.execute(f"SET TRANSACTION ISOLATION LEVEL {level}")
+        connection.execute("SELECT count(*) FROM operations")
+        ledger.all(meanwhile)
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            connection.execute(late)
+            connection.commit()
+        connection.rollback()
+    assert ledger.faults() == []
+    assert ledger.all("SELECT * FROM chain_faults()") == []

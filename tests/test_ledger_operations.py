@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 from fixtures_postgres import new_ledger
 from ledger_case import CARD, SETTLEMENT, begin, finish, refund
@@ -66,6 +67,21 @@ def test_transfer_with_auto_charge_reaches_the_receiver(ledger):
 
 def test_operation_of_an_unknown_wallet_is_declined(ledger):
     assert begin(ledger, "k", wallet=4_711)[:2] == ("declined", "no_such_wallet")
+
+
+@pytest.mark.parametrize("yen", [0, -5])
+@pytest.mark.parametrize("way", ["operation", "locked", "batch"])
+@pytest.mark.parametrize("kind", ["card_payment", "p2p_transfer", "top_up"])
+def test_operation_over_nothing_or_less_is_refused_in_every_way(ledger, way, kind, yen):
+    single = "SELECT {}_begin('k', %s, 1, 2, %s, true, 0, false, false, true)"
+    batch = (
+        "SELECT batch_begin(ARRAY['k'], ARRAY[%s::operation_kind], ARRAY[1::bigint], "
+        "ARRAY[2::bigint], ARRAY[%s::bigint], true, 1, false, false)"
+    )
+    with pytest.raises(psycopg.errors.CheckViolation):
+        ledger.all(batch if way == "batch" else single.format(way), kind, yen)
+    assert ledger.all("SELECT * FROM operations") == []
+    assert ledger.available(1) == 1_000
 
 
 @pytest.mark.parametrize(
@@ -208,3 +224,10 @@ def test_hash_chain_is_sound_and_a_changed_link_is_found(ledger):
     assert ledger.all("SELECT chain_id FROM chain_faults()") == []
     ledger.connection.execute("UPDATE hash_chain SET hash = sha256('x') WHERE chain_id = 2")
     assert [f.chain_id for f in ledger.all("SELECT chain_id FROM chain_faults()")] == [2, 3]
+
+
+def test_link_of_an_operation_that_is_not_there_is_found(ledger):
+    for number in range(3):
+        begin(ledger, f"k{number}", chain=True)
+    ledger.connection.execute("UPDATE hash_chain SET operation_id = 0 WHERE chain_id = 2")
+    assert [f.chain_id for f in ledger.all("SELECT chain_id FROM chain_faults()")] == [2]

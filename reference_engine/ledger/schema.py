@@ -134,6 +134,8 @@ operations = sa.Table(
         "AND card_part_jpy >= 0",
         name="operations_parts_make_the_amount",
     ),
+    # a repair may do no more than end a hold
+    sa.CheckConstraint("amount_jpy > 0 OR operation = 'repair'", name="operations_amount"),
 )
 operation_ids = sa.Sequence("operation_ids", metadata=metadata, start=1, cache=1)
 

@@ -13,7 +13,7 @@ from reference_engine.ledger.schema import (
     MERCHANT_BASE,
     SETTLEMENT_BASE,
 )
-from runlog.errors import BadData
+from runlog.errors import BadData, did_you_mean
 
 SHARDS_MAX = 64  # rows made of each sharded account; how many are used is a flag
 LIMIT_NAMES = ("per_transfer", "per_day", "balance_cap")
@@ -92,9 +92,12 @@ def _limit_rows(limits: Limits) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for operation, by_name in limits.items():
         if operation not in schema.OPERATION_KINDS:
-            raise BadData("limit for an unknown operation", operation, "see the operations")
+            known = did_you_mean(operation, list(schema.OPERATION_KINDS))
+            raise BadData("limit for an unknown operation", operation, known)
         for name, amount in by_name.items():
-            if name not in LIMIT_NAMES or amount < 0:
-                raise BadData("unknown or negative limit", f"{operation}.{name} = {amount}")
+            if name not in LIMIT_NAMES:
+                raise BadData("unknown limit", name, did_you_mean(name, list(LIMIT_NAMES)))
+            if amount < 0:
+                raise BadData("negative limit", f"{operation}.{name} = {amount}", "give whole yen")
             rows.append({"operation": operation, "name": name, "amount_jpy": amount})
     return rows

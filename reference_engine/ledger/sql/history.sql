@@ -51,4 +51,10 @@ CREATE FUNCTION book_faults() RETURNS TABLE (what text, example text) LANGUAGE s
           coalesce(t.main, 0) <> CASE WHEN o.state = 'approved' THEN o.amount_jpy ELSE 0 END
        OR coalesce(t.charged, 0) <> CASE WHEN o.state = 'approved' AND o.operation <> 'refund'
                                          THEN o.card_part_jpy ELSE 0 END)
+    UNION ALL
+    SELECT 'a transfer of an operation that is not there', t.transfer_id::text
+    FROM transfers AS t
+    WHERE t.code IN ('payment', 'p2p', 'top_up', 'auto_charge', 'refund_balance', 'refund_card',
+                     'repair')
+      AND NOT EXISTS (SELECT 1 FROM operations AS o WHERE o.operation_id = t.transfer_id / 16)
 $$;

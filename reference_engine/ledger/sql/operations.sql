@@ -207,6 +207,7 @@ END
 $$;
 
 -- A refund gives each part back to its own source: balance to balance, the card part is cancelled.
+-- Refunds of one payment wait for each other at its row; refunds under one key at that key.
 CREATE FUNCTION refund_begin(p_key text, p_payment_key text, p_wallet bigint, p_chain boolean)
 RETURNS answer LANGUAGE plpgsql AS $$
 DECLARE
@@ -216,24 +217,27 @@ DECLARE
     why text;
 BEGIN
     SELECT * INTO paid FROM operations WHERE idempotency_key = p_payment_key FOR NO KEY UPDATE;
-    IF EXISTS (SELECT 1 FROM operations WHERE idempotency_key = p_key) THEN
-        RETURN stored_answer(p_key, 'refund', p_wallet, NULL, NULL, p_payment_key);
-    END IF;
-    IF paid.state = 'approved' AND paid.operation = 'card_payment' AND paid.wallet_id = p_wallet THEN
-        INSERT INTO refunds (payment_key, refund_key) VALUES (p_payment_key, p_key)
-        ON CONFLICT (payment_key) DO NOTHING;
-        IF FOUND THEN
-            given := CASE WHEN paid.card_part_jpy > 0 THEN 'pending' ELSE 'approved' END;
-        ELSE
-            why := 'already_refunded';
-        END IF;
-    ELSE
+    IF paid.state IS DISTINCT FROM 'approved' OR paid.operation <> 'card_payment'
+       OR paid.wallet_id IS DISTINCT FROM p_wallet THEN
         why := 'nothing_to_refund';
+    ELSIF EXISTS (SELECT 1 FROM refunds WHERE payment_key = p_payment_key) THEN
+        why := 'already_refunded';
+    ELSE
+        given := CASE WHEN paid.card_part_jpy > 0 THEN 'pending' ELSE 'approved' END;
     END IF;
     INSERT INTO operations (idempotency_key, operation_id, operation, state, wallet_id,
         counterparty_id, amount_jpy, balance_part_jpy, card_part_jpy, shard, reason, refers_to)
     VALUES (p_key, id, 'refund', given, p_wallet, paid.counterparty_id, paid.amount_jpy,
-        paid.balance_part_jpy, paid.card_part_jpy, coalesce(paid.shard, 0), why, p_payment_key);
+        paid.balance_part_jpy, paid.card_part_jpy, coalesce(paid.shard, 0), why, p_payment_key)
+    ON CONFLICT (idempotency_key) DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN stored_answer(p_key, 'refund', p_wallet, NULL, NULL, p_payment_key);
+    END IF;
+    IF given <> 'declined' THEN
+        -- never a conflict at read committed; a snapshot that is too old fails here with 40001
+        INSERT INTO refunds (payment_key, refund_key) VALUES (p_payment_key, p_key)
+        ON CONFLICT (payment_key) DO NOTHING;
+    END IF;
     IF given = 'approved' THEN
         PERFORM refund_post(o, 'captured') FROM operations AS o WHERE idempotency_key = p_key;
         IF p_chain THEN
