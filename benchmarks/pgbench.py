@@ -13,13 +13,9 @@ SCALE = 16  # one branch row a client, as pgbench's documentation asks for
 _TPS = re.compile(r"tps = ([0-9.]+) \(without initial connection time\)")
 
 
-def _connection(server: EmbeddedServer) -> list[str]:
-    return ["-h", str(server.folder / "s"), "-p", str(server.port), "-U", "postgres"]
-
-
 def _run(server: EmbeddedServer, *arguments: str) -> str:
     program = str(server.binaries / "pgbench")
-    command = [program, *_connection(server), *arguments, "postgres"]
+    command = [program, *arguments, server.dsn]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr)

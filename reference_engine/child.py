@@ -14,20 +14,23 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any
+from typing import Any, Self
 
 from runlog.errors import EnvironmentFault
 
 READY_TIMEOUT_S = 60.0
 Command = dict[str, Any]
 Handler = Callable[[Command], Awaitable[dict[str, Any]]]
+Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+_TODO = "run it again; memory or processors may have been short"
 
 
 class ChildProcess:
-    """One helper process: `start()`, `ask()`, `kill()`, `stop()`. Not shared between threads.
+    """One helper process: `start()`, `ask()`, `kill()`, `stop()`. Any thread may ask.
 
     `module` is run with `python -m`; `configuration` is handed over as the first line of its input.
     Standard error goes to `log`. Raises EnvironmentFault when the child does not come up or dies.
@@ -37,14 +40,20 @@ class ChildProcess:
         self.module = module
         self.configuration = configuration
         self.log = log
-        self.ready: dict[str, Any] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: Queue[bytes] = Queue()
+        self._owed = 0  # answers to what was asked so far
+        self._asking = threading.Lock()
 
     @property
     def pid(self) -> int:
         """Process id of the running child."""
         return self._running().pid
+
+    @property
+    def started(self) -> bool:
+        """True from its start until it is stopped or killed here, also when it ended by itself."""
+        return self._process is not None
 
     def alive(self) -> bool:
         """True while the process runs."""
@@ -62,21 +71,22 @@ class ChildProcess:
                 start_new_session=True,
             )
         self._lines = Queue()
+        self._owed = 0
         threading.Thread(
             target=_pump, args=(self._process.stdout, self._lines), daemon=True
         ).start()
         try:
             self._send(self.configuration)
-            self.ready = self._receive(READY_TIMEOUT_S)
+            return self._receive(READY_TIMEOUT_S)
         except BaseException:
             self.kill()
             raise
-        return self.ready
 
     def ask(self, timeout_s: float = 10.0, /, **command: Any) -> dict[str, Any]:
         """Send one command and return its answer. Blocks at most `timeout_s`."""
-        self._send(command)
-        return self._receive(timeout_s)
+        with self._asking:
+            self._send(command)
+            return self._receive(timeout_s)
 
     def kill(self) -> None:
         """End the process at once (SIGKILL), as a crash would."""
@@ -110,8 +120,7 @@ class ChildProcess:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
-            msg = f"{self.module} is not running"
-            raise EnvironmentFault(msg, "", f"see {self.log}")
+            raise EnvironmentFault(f"{self.module} is not running", self._last_words(), _TODO)
         return self._process
 
     def _send(self, command: dict[str, Any]) -> None:
@@ -122,25 +131,72 @@ class ChildProcess:
             process.stdin.flush()
         except OSError as error:
             raise self._dead() from error
+        self._owed += 1
 
     def _receive(self, timeout_s: float) -> dict[str, Any]:
-        try:
-            line = self._lines.get(timeout=timeout_s)
-        except Empty:
-            todo = f"see {self.log}"
-            raise EnvironmentFault(
-                f"{self.module} did not answer in {timeout_s:g} s", "", todo
-            ) from None
-        if not line:
-            raise self._dead()
+        """The answer to the last command; answers that came too late for theirs are dropped."""
+        deadline = time.monotonic() + timeout_s
+        while self._owed:
+            try:
+                line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+            except Empty:
+                what = f"{self.module} did not answer in {timeout_s:g} s"
+                raise EnvironmentFault(what, self._last_words(), _TODO) from None
+            if not line:
+                raise self._dead()
+            self._owed -= 1
         answer: dict[str, Any] = json.loads(line)
         if "fault" in answer:
-            raise EnvironmentFault(f"{self.module} failed", answer["fault"], f"see {self.log}")
+            raise EnvironmentFault(f"{self.module} failed", answer["fault"], _TODO)
         return answer
 
     def _dead(self) -> EnvironmentFault:
-        tail = self.log.read_text("utf-8", "replace").strip().splitlines()[-1:]
-        return EnvironmentFault(f"{self.module} ended", "".join(tail), f"see {self.log}")
+        return EnvironmentFault(f"{self.module} ended", self._last_words(), _TODO)
+
+    def _last_words(self) -> str:
+        """Last line of its log, which goes away with the run's folder."""
+        with contextlib.suppress(OSError):
+            return "".join(self.log.read_text("utf-8", "replace").strip().splitlines()[-1:])
+        return ""
+
+
+class ListeningProcess:
+    """A helper process that listens on 127.0.0.1. Its port stays the same over restarts.
+
+    A context manager. `module` listens by `listen()`; `settings` are its configuration.
+    """
+
+    def __init__(self, module: str, settings: dict[str, Any], log: Path) -> None:
+        self._child = ChildProcess(module, settings | {"port": 0}, log)
+
+    def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._child.stop()
+
+    @property
+    def port(self) -> int:
+        """TCP port on 127.0.0.1."""
+        return int(self._child.configuration["port"])
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._child.pid
+
+    def kill(self) -> None:
+        """kill -9: its connections break, and what it only had in memory is lost."""
+        self._child.kill()
+
+    def restart(self) -> None:
+        """Start again on the same port, killing what still runs."""
+        self._child.kill()
+        self._start()
+
+    def _start(self) -> None:
+        self._child.configuration["port"] = int(self._child.start()["port"])
 
 
 def _pump(stream: Any, lines: Queue[bytes]) -> None:
@@ -167,6 +223,13 @@ def tell(answer: dict[str, Any]) -> None:
     """In the child: print one JSON line to the parent. A parent that is gone is no error."""
     with contextlib.suppress(BrokenPipeError):
         os.write(1, json.dumps(answer).encode() + b"\n")
+
+
+async def listen(connected: Connected, port: int) -> asyncio.Server:
+    """In the child: listen on 127.0.0.1 (0: any free port) and tell the parent where."""
+    server = await asyncio.start_server(connected, "127.0.0.1", port, backlog=1024)
+    tell({"port": server.sockets[0].getsockname()[1]})
+    return server
 
 
 def first_in_line() -> None:

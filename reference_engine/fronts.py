@@ -38,15 +38,14 @@ class Fronts:
     def count(self) -> int:
         return self._scenario.fronts
 
-    @property
-    def pids(self) -> list[int]:
-        return [child.pid for child in self._children.values()]
-
     def open(self) -> None:
         """Start every front process and wait until all have their pools."""
         with ThreadPoolExecutor(self.count) as starters:
-            children = starters.map(self._spawn, range(self.count))
-            self._children = dict(enumerate(children))
+            list(starters.map(self._open_one, range(self.count)))
+
+    def _open_one(self, number: int) -> None:
+        # each is on the list once it is up: when another one fails, it is closed, too
+        self._children[number] = self._spawn(number)
 
     def _spawn(self, number: int) -> ChildProcess:
         life = self._lives[number] = self._lives.get(number, -1) + 1
@@ -89,6 +88,7 @@ class Fronts:
 
     def _bring_back(self, front: int) -> None:
         clock = RunClock(self._settings["epoch_us"], self._settings["monotonic_ns"])
+        child: ChildProcess | None = None
         try:
             child = self._spawn(front)
             with self._changing:  # flags may have changed while the process came up
@@ -96,8 +96,10 @@ class Fronts:
                 now_us = clock.now_us() - self._start_us
                 child.ask(do="start", at_us=self._start_us, from_us=now_us)
                 self._children[front] = child
-        except EnvironmentFault:
+        except (EnvironmentFault, OSError):
             self.lost.append(front)
+            if child is not None:
+                child.kill()
 
     def _wait_for_starters(self) -> None:
         """Wait until every front that is coming up is up."""

@@ -13,12 +13,18 @@ import hashlib
 import math
 import random
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from reference_engine.child import ChildProcess, configuration_from_parent, serve_commands, tell
+from reference_engine.child import (
+    ListeningProcess,
+    configuration_from_parent,
+    listen,
+    serve_commands,
+)
 from reference_engine.gateway_books import Call, Charge, apply, open_books, read_books
 from reference_engine.scenario_model import Gateway as GatewayConfiguration
 
@@ -27,10 +33,10 @@ _WAITING_MAX = 50_000
 _COMMIT_MAX = 512
 
 
-class GatewayProcess:
+class GatewayProcess(ListeningProcess):
     """The gateway as its owner sees it: start, configure, kill, restart, read the books.
 
-    A context manager; the port stays the same over restarts.
+    A context manager. Killed, it loses the calls in work and keeps what was committed.
     """
 
     def __init__(
@@ -38,46 +44,17 @@ class GatewayProcess:
     ) -> None:
         self.folder = folder
         values = (configuration or GatewayConfiguration()).model_dump()
-        settings = {"folder": str(folder), "port": 0, "seed": seed, **values}
-        self._child = ChildProcess("reference_engine.gateway", settings, folder / "gateway.err")
-
-    def __enter__(self) -> GatewayProcess:
-        self._start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._child.stop()
-
-    @property
-    def port(self) -> int:
-        """TCP port on 127.0.0.1."""
-        return int(self._child.configuration["port"])
-
-    @property
-    def pid(self) -> int:
-        """Process id."""
-        return self._child.pid
+        settings = {"folder": str(folder), "seed": seed, **values}
+        super().__init__("reference_engine.gateway", settings, folder / "gateway.err")
 
     def configure(self, **changes: float) -> None:
         """Change `latency_ms`, `latency_sigma`, `decline_share` or `capacity` while it runs."""
         self._child.ask(**changes)
         self._child.configuration.update(changes)
 
-    def kill(self) -> None:
-        """kill -9: calls in work are lost, what was committed stays."""
-        self._child.kill()
-
-    def restart(self) -> None:
-        """Start again on the same port and books."""
-        self._child.kill()
-        self._start()
-
     def books(self) -> list[Charge]:
         """Every line of the gateway's books, by charge_id."""
         return read_books(self.folder)
-
-    def _start(self) -> None:
-        self._child.configuration["port"] = int(self._child.start()["port"])
 
 
 class _Server:
@@ -92,7 +69,7 @@ class _Server:
         self.books = open_books(Path(settings["folder"]))
         self.random = random.Random(self.seed)
         self.working = 0
-        self.waiting: list[asyncio.Future[None]] = []
+        self.waiting: deque[asyncio.Future[None]] = deque()
         self.commits: list[tuple[Call, asyncio.Future[dict[str, Any]]]] = []
         self.something = asyncio.Event()
         self.tasks: set[asyncio.Task[None]] = set()
@@ -152,7 +129,7 @@ class _Server:
     def _wake(self) -> None:
         while self.waiting and self.working < self.capacity:
             self.working += 1
-            self.waiting.pop(0).set_result(None)
+            self.waiting.popleft().set_result(None)
 
     def _latency_s(self) -> float:
         if self.latency_ms <= 0:
@@ -190,10 +167,7 @@ async def _main() -> None:
     settings = configuration_from_parent()
     gateway = _Server(settings)
     keeper = asyncio.create_task(gateway.keep_books())
-    server = await asyncio.start_server(
-        gateway.connection, "127.0.0.1", int(settings["port"]), backlog=1024
-    )
-    tell({"port": server.sockets[0].getsockname()[1]})
+    server = await listen(gateway.connection, settings["port"])
     commands = asyncio.create_task(serve_commands(gateway.command))
     # The books are the gateway: when their keeper fails, the process must not go on answering.
     await asyncio.wait({keeper, commands}, return_when=asyncio.FIRST_COMPLETED)

@@ -138,8 +138,7 @@ def _surge(fault: FaultSpec, at_s: float) -> float:
     """Factor by which an access surge multiplies the load at one moment; 1 outside its window."""
     if fault.name != "access_surge" or not fault.start_s <= at_s < fault.end_s:
         return 1.0
-    factor = float(fault.parameters.get("factor", 5.0))
-    ramp = float(fault.parameters.get("ramp_s", 1.0))
+    factor, ramp = float(fault.parameters["factor"]), float(fault.parameters["ramp_s"])
     nearest = min(at_s - fault.start_s, fault.end_s - at_s)
     share = 1.0 if ramp <= 0 else min(1.0, nearest / ramp)
     return 1.0 + (factor - 1.0) * share
@@ -158,7 +157,7 @@ def _times(scenario: Scenario, rng: np.random.Generator) -> tuple[_Floats, _Inte
 
 def _thinned(scenario: Scenario, phase: Phase, rng: np.random.Generator) -> _Floats:
     surges = [f for f in scenario.faults if f.name == "access_surge"]
-    factors = [max(1.0, float(f.parameters.get("factor", 5.0))) for f in surges]
+    factors = [max(1.0, float(f.parameters["factor"])) for f in surges]
     highest = max(phase.rate_per_s) * math.prod(factors)
     expected = highest * (phase.end_s - phase.start_s)
     if expected > ARRIVALS_MAX:

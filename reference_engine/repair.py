@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 
+from reference_engine.failures import server_failures_told
 from reference_engine.gateway import GatewayProcess
 from reference_engine.gateway_books import open_books, read_books
 from reference_engine.gateway_client import GatewayClient
@@ -104,7 +105,7 @@ def apply_repairs(
     )
     folder_of_its_own = tempfile.TemporaryDirectory(prefix="walletlab-repair-")
     try:
-        with guardian, server, folder_of_its_own as scratch:
+        with server_failures_told(), guardian, server, folder_of_its_own as scratch:
             guardian.watch_folder(Path(scratch))
             rebuild_ledger(run, server.dsn, server.schema)
             with schema.connection_to(server.dsn, server.schema, "walletlab repair") as connection:
@@ -224,7 +225,9 @@ async def _cancel(port: int, keys: list[str]) -> int:
                     cancelled += 1
                     break
             else:
-                raise EnvironmentFault("charge could not be cancelled", key, answer.outcome)
+                what = f"{key} ({answer.reason or answer.outcome})"
+                todo = "nothing was written; run it again"
+                raise EnvironmentFault("charge could not be cancelled", what, todo)
     return cancelled
 
 

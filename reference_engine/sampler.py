@@ -39,10 +39,17 @@ class _Sampling:
         self.interval_s = 1 / float(settings["hz"])
         self.folder = Path(settings["folder"])
         self.stopping = threading.Event()
-        self.told = {"samples": 0, "late_samples": 0, "lost_connections": 0}
+        self.told: dict[str, Any] = {"samples": 0, "late_samples": 0, "lost_connections": 0}
 
     def run(self) -> None:
-        """Sample, reconnecting as often as needed, until stopping."""
+        """Sample until stopping; what ends it before is told as a fault."""
+        try:
+            self._sample()
+        except Exception as error:
+            self.told = {"fault": f"sampling ended: {type(error).__name__}: {error}"}
+
+    def _sample(self) -> None:
+        """Sample, reconnecting as often as needed."""
         with (
             (self.folder / ACTIVITY_SPOOL).open("ab") as activity,
             (self.folder / COUNTERS_SPOOL).open("ab") as counters,
@@ -80,7 +87,7 @@ class _Sampling:
             _append(activity, activity_rows(rows))
             if due >= counters_due:
                 _append(counters, self._counters(connection, counters_sql))
-                counters_due += 1 / COUNTERS_HZ
+                counters_due = max(counters_due + 1 / COUNTERS_HZ, due)
             self.told["samples"] += 1
             due += self.interval_s
             behind = time.monotonic() - due

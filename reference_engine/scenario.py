@@ -2,60 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from reference_engine.faults import FAULTS
-from reference_engine.scenario_model import (
-    Clock,
-    EventSpec,
-    FaultSpec,
-    Flags,
-    Gateway,
-    License,
-    Phase,
-    Population,
-    Scenario,
-)
+from reference_engine.proxy import TOXICS, wrong_parameters
+from reference_engine.scenario_changes import changed
+from reference_engine.scenario_model import FaultSpec, Scenario
+from reference_engine.scenario_words import Problem, flag_problems, worded
+from reference_engine.server_settings import DURABLE, OF_THE_RUN
 from reference_engine.toml_lines import Path as KeyPath
 from reference_engine.toml_lines import key_lines, line_of
 from runlog.errors import BadData, UsageFault, did_you_mean
 
-__all__ = [
-    "Clock",
-    "EventSpec",
-    "FaultSpec",
-    "Flags",
-    "Gateway",
-    "License",
-    "Phase",
-    "Population",
-    "Scenario",
-    "load_scenario",
-    "scenario_names",
-]
-
 _FOLDER = Path(__file__).parent / "scenarios"
-_UNITS = ("_s", "_ms", "_us", "_min", "_jpy", "_per_s", "_hz")
-_DURABILITY = ("fsync", "synchronous_commit", "full_page_writes", "data_sync_retry")
-_MODELS: dict[str, type[BaseModel]] = {
-    "": Scenario,
-    "flags": Flags,
-    "population": Population,
-    "gateway": Gateway,
-    "license": License,
-    "clock": Clock,
-    "phases": Phase,
-    "faults": FaultSpec,
-    "events": EventSpec,
-}
-
-Problem = tuple[KeyPath, str]
+_SETTING = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 
 
 def scenario_names() -> list[str]:
@@ -83,7 +50,14 @@ def load_scenario(
     if problems:
         raise _bad(problems, text, path)
     scenario = Scenario.model_validate(_tuples(raw) | {"text": text})
-    return _changed(scenario, seed, design, flags or {}, time_scale)
+    faults = tuple(_with_every_parameter(f) for f in scenario.faults)
+    whole = scenario.model_copy(update={"faults": faults})
+    return changed(whole, seed, design, flags or {}, time_scale)
+
+
+def _with_every_parameter(fault: FaultSpec) -> FaultSpec:
+    parameters = FAULTS[fault.name].Parameters.model_validate(fault.parameters).model_dump()
+    return fault.model_copy(update={"parameters": parameters})
 
 
 def _text_of(name_or_path: str) -> tuple[str, Path]:
@@ -123,7 +97,7 @@ def _bad(problems: list[Problem], text: str, path: Path) -> BadData:
 
 def _tuples(raw: dict[str, Any]) -> dict[str, Any]:
     """TOML has arrays only; the frozen model holds tuples."""
-    lists = ("phases", "faults", "events", "sources")
+    lists = ("phases", "faults", "network", "events", "sources")
     return {k: tuple(v) if k in lists and isinstance(v, list) else v for k, v in raw.items()}
 
 
@@ -135,49 +109,7 @@ def _shape_problems(raw: dict[str, Any]) -> Iterator[Problem]:
     except ValidationError as error:
         for found in error.errors():
             if found["type"] != "too_short" or not raw.get("phases"):
-                yield tuple(p for p in found["loc"] if p != "[key]"), _worded(found)
-
-
-def _worded(found: ErrorDetails) -> str:
-    path = [str(p) for p in found["loc"] if p != "[key]"]
-    key = path[-1]
-    if found["type"] == "extra_forbidden":
-        return f"unknown key '{key}'" + _near_key(path)
-    if found["type"] == "missing":
-        return f"'{key}' is missing in " + (".".join(path[:-1]) or "the scenario")
-    message = found["msg"].removeprefix("Input ").removeprefix("Value error, ")
-    if found["type"] == "tuple_type":
-        message = "should be a list, or a number where a rate is meant"
-    return f"{'.'.join(path)} = {found['input']!r} {message}" + _unit_hint(found)
-
-
-def _near_key(path: list[str]) -> str:
-    model = _MODELS.get(path[0] if len(path) > 1 else "", Scenario)
-    known = list(model.model_fields)
-    if "amount_jpy" in path[1:-1]:
-        known = ["median", "sigma", "largest"]
-    bare = _without_unit(path[-1])
-    for candidate in known:
-        if _without_unit(candidate) == bare and candidate != path[-1]:
-            return f" (wrong unit? here it is '{candidate}')"
-    return f" ({did_you_mean(path[-1], [k for k in known if k != 'text'])})"
-
-
-def _without_unit(key: str) -> str:
-    for unit in sorted(_UNITS, key=len, reverse=True):
-        if key.endswith(unit):
-            return key.removesuffix(unit)
-    return key
-
-
-def _unit_hint(found: ErrorDetails) -> str:
-    units = {"_per_s": "a plain number per second", "_ms": "a plain number of milliseconds"}
-    units |= {"_jpy": "whole yen", "_s": "a plain number of seconds", "_hz": "a number per second"}
-    key = str(next((p for p in reversed(found["loc"]) if isinstance(p, str)), ""))
-    for suffix, words in units.items():
-        if key.endswith(suffix) and isinstance(found["input"], str):
-            return f" (give {words})"
-    return ""
+                yield tuple(p for p in found["loc"] if p != "[key]"), worded(found)
 
 
 # --- meaning: windows, shares, names in other lists --------------------------------------------
@@ -188,6 +120,7 @@ def _meaning_problems(raw: dict[str, Any]) -> Iterator[Problem]:
     drain = _number(raw.get("drain_s", 10.0))
     yield from _phase_problems(raw, duration)
     yield from _fault_problems(raw, duration)
+    yield from _network_problems(raw, duration)
     limit = None if duration is None or drain is None else duration + drain
     for index, event in _tables(raw, "events"):
         at = _number(event.get("at_s"))
@@ -196,11 +129,9 @@ def _meaning_problems(raw: dict[str, Any]) -> Iterator[Problem]:
                 ("events", index, "at_s"),
                 f"event at {at:g} s is after the end of the run ({limit:g} s)",
             )
-        yield from _flag_problems(event.get("set"), ("events", index, "set"))
+        yield from flag_problems(event.get("set"), ("events", index, "set"))
     yield from _range_problems(raw)
-    for name in raw.get("server", {}) if isinstance(raw.get("server"), dict) else ():
-        if name in _DURABILITY:
-            yield ("server", name), f"'{name}' may not be changed: a run is always durable"
+    yield from _server_problems(raw.get("server"))
 
 
 def _phase_problems(raw: dict[str, Any], duration: float | None) -> Iterator[Problem]:
@@ -243,12 +174,34 @@ def _fault_problems(raw: dict[str, Any], duration: float | None) -> Iterator[Pro
                     yield (*where, "parameters", *found["loc"]), _parameter(name, found)
 
 
+def _network_problems(raw: dict[str, Any], duration: float | None) -> Iterator[Problem]:
+    for index, part in _tables(raw, "network"):
+        where: KeyPath = ("network", index)
+        yield from _window_problems(part, where, "trouble", duration)
+        trouble, parameters = part.get("trouble"), part.get("parameters", {})
+        if isinstance(trouble, str) and trouble in TOXICS and isinstance(parameters, dict):
+            for what in wrong_parameters(trouble, parameters):
+                yield (*where, "parameters"), what
+
+
 def _parameter(name: str, found: ErrorDetails) -> str:
     key = ".".join(str(p) for p in found["loc"])
     known = list(FAULTS[name].Parameters.model_fields)
     if found["type"] == "extra_forbidden":
         return f"fault {name} has no parameter '{key}' ({did_you_mean(key, known)})"
     return f"fault {name}: {key} = {found['input']!r} {found['msg'].removeprefix('Input ')}"
+
+
+def _server_problems(server: object) -> Iterator[Problem]:
+    """PostgreSQL takes the names of settings in any case."""
+    for name in server if isinstance(server, dict) else ():
+        where = ("server", name)
+        if name.lower() in DURABLE:
+            yield where, f"'{name}' may not be changed: a run is always durable"
+        elif name.lower() in OF_THE_RUN:
+            yield where, f"'{name}' may not be changed: the run's record depends on it"
+        elif not _SETTING.fullmatch(name.lower()):
+            yield where, f"'{name}' is no name of a setting"
 
 
 def _window_problems(
@@ -276,19 +229,6 @@ def _range_problems(raw: dict[str, Any]) -> Iterator[Problem]:
         yield ("clock", "start"), "clock.start has no time zone (write +09:00 for Japan)"
 
 
-def _flag_problems(flags: object, where: KeyPath) -> Iterator[Problem]:
-    if not isinstance(flags, dict):
-        return
-    try:
-        Flags.model_validate(flags)
-    except ValidationError as error:
-        for found in error.errors():
-            key = str(found["loc"][0])
-            unknown = found["type"] == "extra_forbidden"
-            what = f"unknown flag '{key}' ({did_you_mean(key, list(Flags.model_fields))})"
-            yield (*where, key), what if unknown else f"flag {_worded(found)}"
-
-
 def _tables(raw: dict[str, Any], key: str) -> Iterator[tuple[int, dict[str, Any]]]:
     parts = raw.get(key)
     if isinstance(parts, list):
@@ -299,57 +239,3 @@ def _tables(raw: dict[str, Any], key: str) -> Iterator[tuple[int, dict[str, Any]
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-# --- the caller's changes ------------------------------------------------------------------------
-
-
-def _changed(
-    scenario: Scenario, seed: int | None, design: str | None, flags: dict[str, Any], scale: float
-) -> Scenario:
-    for _, what in _flag_problems(flags, ()):
-        raise UsageFault("bad flag", what, "see reference_engine/scenario_model.py: Flags")
-    designs = ["lock_across_call", "phased", "batched"]
-    if design is not None and design not in designs:
-        raise UsageFault("no such design", design, did_you_mean(design, designs))
-    if not 0.01 <= scale <= 100:
-        raise UsageFault("time scale out of range", scale, "give 0.01 to 100")
-    if seed is not None and not 0 <= seed < 2**63:
-        raise UsageFault("seed out of range", seed, "give 0 to 2^63-1")
-    changes: dict[str, Any] = {"flags": scenario.flags.model_copy(update=flags)}
-    if seed is not None:
-        changes["seed"] = seed
-    if design is not None:
-        changes["design"] = design
-        # a design asked for by name is not undone by a fault that is a design itself
-        changes["faults"] = tuple(
-            f for f in scenario.faults if f.name == design or f.target != "design"
-        )
-    return _scaled(scenario.model_copy(update=changes), scale)
-
-
-def _scaled(scenario: Scenario, scale: float) -> Scenario:
-    if scale == 1:
-        return scenario
-
-    def window(part: Any) -> Any:
-        times = {"start_s": part.start_s * scale, "end_s": part.end_s * scale}
-        inner = getattr(part, "parameters", None)
-        if inner is not None:
-            times["parameters"] = {
-                k: v * scale if k.endswith("_s") and not k.endswith("_per_s") else v
-                for k, v in inner.items()
-            }
-        return part.model_copy(update=times)
-
-    clock = scenario.clock
-    if clock is not None:
-        clock = clock.model_copy(update={"compression": clock.compression / scale})
-    changes = {
-        "duration_s": scenario.duration_s * scale,
-        "phases": tuple(window(p) for p in scenario.phases),
-        "faults": tuple(window(f) for f in scenario.faults),
-        "events": tuple(e.model_copy(update={"at_s": e.at_s * scale}) for e in scenario.events),
-        "clock": clock,
-    }
-    return scenario.model_copy(update=changes)

@@ -12,9 +12,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Design = Literal["lock_across_call", "phased", "batched"]
 Operation = Literal["card_payment", "p2p_transfer", "top_up", "refund", "balance_inquiry"]
+Isolation = Literal["read committed", "repeatable read", "serializable"]
+Trouble = Literal["latency", "jitter", "drop", "reset", "black_hole", "bandwidth"]
 EventKind = Literal["load", "mitigation", "deploy", "notice", "recovery"]
 
 _LIMIT_S = 3600.0
+_NAME = r"^[a-z0-9][a-z0-9._-]{0,79}$"
 
 
 class _Part(BaseModel):
@@ -50,7 +53,7 @@ class Flags(_Part):
     settlement_shards: int = Field(default=1, ge=1, le=64)  # settlement rows; 1 is the hot row
     hash_chain: bool = False  # each posting takes one ledger-wide advisory lock
     lock_order: Literal["sorted", "unsorted"] = "sorted"  # of the accounts of one operation
-    isolation: Literal["read committed", "repeatable read", "serializable"] = "read committed"
+    isolation: Isolation = "read committed"  # of the fronts' transactions
     auto_charge: bool = True  # charge the card for what the balance lacks
     pool_size: int = Field(default=12, ge=1, le=500)  # connections of one front
     pool_timeout_ms: int = Field(default=5_000, ge=1, le=600_000)  # longest wait for one
@@ -58,7 +61,7 @@ class Flags(_Part):
     client_timeout_ms: int = Field(default=8_000, ge=1, le=600_000)  # from the intended arrival
     gateway_timeout_ms: int = Field(default=3_000, ge=1, le=600_000)  # then: outcome unknown
     retries: int = Field(default=0, ge=0, le=50)  # by the client, after failed, timed_out or shed
-    backoff: Literal["none", "exponential"] = "none"
+    backoff: Literal["none", "exponential"] = "none"  # pause before a retry
     backoff_ms: int = Field(default=100, ge=0, le=60_000)  # first pause; doubles, with jitter
     retry_budget: float = Field(default=0.0, ge=0, le=10)  # retries per first attempt; 0 no limit
     batch_max: int = Field(default=256, ge=1, le=10_000)  # requests in one statement of `batched`
@@ -68,104 +71,114 @@ class Flags(_Part):
 class Amounts(_Part):
     """Log-normal amounts of one purchase, transfer or top-up, in yen."""
 
-    median: int = Field(default=1_200, ge=1)
-    sigma: float = Field(default=0.8, ge=0, le=3)
-    largest: int = Field(default=30_000, ge=1)
+    median: int = Field(default=1_200, ge=1)  # half of them are below
+    sigma: float = Field(default=0.8, ge=0, le=3)  # spread of their logarithms
+    largest: int = Field(default=30_000, ge=1)  # larger ones are cut to this
 
 
 class Population(_Part):
     """Who takes part, and how unevenly: popularity falls with rank to the power of the exponent."""
 
-    wallets: int = Field(default=2_000, ge=2, le=1_000_000)
-    merchants: int = Field(default=50, ge=1, le=100_000)
-    opening_balance_jpy: YenRange = (0, 4_000)
-    wallet_zipf: float = Field(default=0.5, ge=0, le=3)
-    merchant_zipf: float = Field(default=0.9, ge=0, le=3)
+    wallets: int = Field(default=2_000, ge=2, le=1_000_000)  # customers with a wallet each
+    merchants: int = Field(default=50, ge=1, le=100_000)  # who take card payments
+    opening_balance_jpy: YenRange = (0, 4_000)  # of a wallet, drawn evenly between the two
+    wallet_zipf: float = Field(default=0.5, ge=0, le=3)  # exponent for payers; 0: all alike
+    merchant_zipf: float = Field(default=0.9, ge=0, le=3)  # exponent for merchants; 0: all alike
     amount_jpy: Amounts = Amounts.model_construct(median=1_200, sigma=0.8, largest=30_000)
 
 
 class Gateway(_Part):
     """The card gateway: log-normal latency, share of declined cards, calls it works on at once."""
 
-    latency_ms: float = Field(default=60.0, ge=0, le=60_000)
-    latency_sigma: float = Field(default=0.35, ge=0, le=3)
-    decline_share: float = Field(default=0.01, ge=0, le=1)
-    capacity: int = Field(default=256, ge=1, le=100_000)
+    latency_ms: float = Field(default=60.0, ge=0, le=60_000)  # median of a call
+    latency_sigma: float = Field(default=0.35, ge=0, le=3)  # spread of its logarithm
+    decline_share: float = Field(default=0.01, ge=0, le=1)  # of cards, decided by the key
+    capacity: int = Field(default=256, ge=1, le=100_000)  # calls at once; more wait their turn
 
 
 class License(_Part):
     """Which licence limits the wallet works under, and as of which day."""
 
-    regime: str = ""
-    on: dt.date | None = None
+    regime: str = ""  # as in `walletlab licenses`; none: no limits
+    on: dt.date | None = None  # day of the rules; none: the day of their text
 
 
 class Clock(_Part):
     """Incident time at the start of the run, and incident seconds per run second (display only)."""
 
-    start: dt.datetime
-    compression: float = Field(default=1.0, gt=0, le=1_000_000)
+    start: dt.datetime  # with its zone, as 2018-10-09T14:00:00+09:00
+    compression: float = Field(default=1.0, gt=0, le=1_000_000)  # incident seconds a second
 
 
 class Phase(_Part):
     """One stretch of load. `mix` gives the share of each operation; the shares sum to 1."""
 
-    label: str
-    start_s: Seconds
-    end_s: Seconds
-    rate_per_s: Rate  # one number, or [from, to]
-    mix: dict[Operation, Annotated[float, Field(ge=0, le=1)]]
+    label: str  # in words
+    start_s: Seconds  # not before the end of the phase above
+    end_s: Seconds  # not after the run
+    rate_per_s: Rate  # requests: one number, or [from, to]
+    mix: dict[Operation, Annotated[float, Field(ge=0, le=1)]]  # operation = share, see below
 
 
 class FaultSpec(_Part):
     """One fault of the catalogue, in the window [start_s, end_s)."""
 
-    name: str
-    start_s: Seconds
-    end_s: Seconds
+    name: str  # of a fault below
+    start_s: Seconds  # when it is injected
+    end_s: Seconds  # when it is healed
     target: str = ""  # words for the truth of the run
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: dict[str, Any] = Field(default_factory=dict)  # of the fault, see there
+
+
+class NetworkSpec(_Part):
+    """Trouble on the way to the gateway or to PostgreSQL, in the window [start_s, end_s)."""
+
+    way: Literal["gateway", "database"]  # from the fronts to where
+    trouble: Trouble  # what happens to the bytes, see below
+    start_s: Seconds  # when it begins
+    end_s: Seconds  # when it ends
+    parameters: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)  # see below
 
 
 class EventSpec(_Part):
     """What an operator does or knows. `set` changes flags at that moment."""
 
-    at_s: Seconds
-    kind: EventKind
-    label: str
+    at_s: Seconds  # when it happens
+    kind: EventKind  # what it is
+    label: str  # in words
     important: bool = False  # belongs on every chart
     set: dict[str, Any] = Field(default_factory=dict)  # flags that change now
 
 
 class Scenario(_Part):
-    """One checked scenario. `text` is the full TOML it was read from."""
+    """One checked scenario."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,79}$")
-    title: str
+    name: str = Field(pattern=_NAME)  # of at most 80 characters: a-z, 0-9, `.`, `_`, `-`
+    title: str  # one line for people
     incident: str = ""  # id in data/incidents
     about: str  # what the public record says, what is shown
     hypothesis: str = ""  # what is assumed beyond the record, called so in words
-    sources: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()  # of what is said of the public record
     seed: int = Field(ge=0, lt=2**63)  # one seed, one list of requests
-    duration_s: float = Field(gt=0, le=_LIMIT_S)
+    duration_s: float = Field(gt=0, le=_LIMIT_S)  # how long requests arrive
     drain_s: float = Field(default=10.0, ge=0, le=600)  # longest wait for what is under way
-    design: Design = "phased"
+    design: Design = "phased"  # how the wallet carries operations out
     fronts: int = Field(default=2, ge=1, le=32)  # front processes
-    database_proxy: bool = False  # put a proxy in front of PostgreSQL, too
     database_latency_ms: float = Field(default=0.0, ge=0, le=1000)  # a proxy delays it, each way
     sampler_hz: float = Field(default=10.0, gt=0, le=50)  # samples of pg_stat_activity
     flags: Flags = Flags()
     population: Population = Population()
     gateway: Gateway = Gateway()
     license: License = License()
-    server: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    server: dict[str, str | int | float | bool] = Field(default_factory=dict)  # [server], see above
     clock: Clock | None = None
-    phases: tuple[Phase, ...] = Field(min_length=1)
-    faults: tuple[FaultSpec, ...] = ()
-    events: tuple[EventSpec, ...] = ()
-    text: str = ""
+    phases: tuple[Phase, ...] = Field(min_length=1)  # [[phases]], in order of time
+    faults: tuple[FaultSpec, ...] = ()  # [[faults]]
+    network: tuple[NetworkSpec, ...] = ()  # [[network]]
+    events: tuple[EventSpec, ...] = ()  # [[events]]
+    text: str = ""  # the full TOML it was read from; no key of a file
 
     @property
     def behind_proxy(self) -> bool:
         """True when the fronts reach PostgreSQL through a proxy."""
-        return self.database_proxy or self.database_latency_ms > 0
+        return self.database_latency_ms > 0 or any(n.way == "database" for n in self.network)

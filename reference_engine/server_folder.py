@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
+import os
 import pwd
 import stat
+import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from runlog.errors import EnvironmentFault, UsageFault
 
+PORT = 5432  # each server has a socket folder of its own, and listens nowhere else
 _PREFIX = "walletlab-"
+_SOCKET_BYTES_MAX = 103 if sys.platform == "darwin" else 107
 
 
 def temporary_folder(account: pwd.struct_passwd | None) -> Path:
@@ -41,19 +42,20 @@ def claimed_folder(folder: Path, account: pwd.struct_passwd | None) -> Path:
     return folder
 
 
+def check_socket_path(sockets: Path, *, given: bool) -> None:
+    """Raise when no client could name a socket in this folder.
+
+    The system limits the length of its path, and a comma separates hosts in a connection string.
+    UsageFault when the user gave the folder, EnvironmentFault when it is a temporary one.
+    """
+    path = sockets / f".s.PGSQL.{PORT}"
+    if "," in str(path) or len(os.fsencode(path)) > _SOCKET_BYTES_MAX:
+        what = f"path of the server's socket is above {_SOCKET_BYTES_MAX} bytes, or has a comma"
+        if given:
+            raise UsageFault(what, path, "give another data directory, or none at all")
+        raise EnvironmentFault(what, path, "set TMPDIR to another folder")
+
+
 def _open_to_all(folder: Path) -> bool:
     """True when anybody may go through this folder and every one above it."""
     return all(p.is_dir() and p.stat().st_mode & stat.S_IXOTH for p in (folder, *folder.parents))
-
-
-@contextlib.contextmanager
-def told_in_one_line(folder: Path | None) -> Iterator[None]:
-    """Translate what the file system refuses while the server is set up."""
-    try:
-        yield
-    except OSError as error:
-        where = folder or tempfile.gettempdir()
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise EnvironmentFault("no space left on the disk", where, "free space") from error
-        todo = "set TMPDIR to a folder that can be written"
-        raise EnvironmentFault("cannot set up PostgreSQL", f"{where} ({error})", todo) from error

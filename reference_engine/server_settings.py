@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import psycopg
 
 # Durable on purpose: a wallet that may forget a commit is no wallet. The log is CSV, in a folder
@@ -34,6 +37,25 @@ SETTINGS: dict[str, str] = {
     "track_activity_query_size": "4096",
 }
 
+# not for a scenario to change: without these a run is not durable, or not on record
+DURABLE = ("fsync", "synchronous_commit", "full_page_writes", "data_sync_retry")
+OF_THE_RUN = (
+    "data_directory",
+    "config_file",
+    "include",
+    "include_if_exists",
+    "include_dir",
+    "port",
+    "listen_addresses",
+    "unix_socket_directories",
+    "logging_collector",
+    "log_destination",
+    "log_directory",
+    "log_filename",
+    "log_file_mode",
+    "log_timezone",
+)
+
 # read back from the server for the manifest
 SHOWN = (
     *(k for k in SETTINGS if k not in ("log_filename", "log_file_mode")),
@@ -54,3 +76,24 @@ def read_settings(dsn: str) -> dict[str, str]:
             [list(SHOWN)],
         ).fetchall()
     return dict(rows)
+
+
+def setting_text(value: Any) -> str:
+    """A setting's value as PostgreSQL writes it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)
+
+
+def configuration_line(name: str, value: Any) -> str:
+    """One line of postgresql.conf; a path is one element of a list of folders.
+
+    >>> configuration_line("log_line_prefix", "it's ")
+    "log_line_prefix = 'it''s '\\n"
+    """
+    text = setting_text(value)
+    if isinstance(value, Path):
+        text = '"' + text.replace('"', '""') + '"'
+    for plain, escaped in (("\\", "\\\\"), ("'", "''"), ("\n", "\\n")):
+        text = text.replace(plain, escaped)
+    return f"{name} = '{text}'\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,7 +165,9 @@ class Store:
                     yield tx
                     await tx.commit()
                 except BaseException:
-                    await connection.rollback()
+                    # a lost connection cannot be rolled back, and must not hide why it was lost
+                    with suppress(psycopg.Error):
+                        await connection.rollback()
                     raise
                 finally:
                     trace.add("ledger_tx", name, started)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from fault_signatures import SIGNATURES, Window
 
@@ -104,6 +105,35 @@ def test_a_healthy_run_is_sound(healthy: Run) -> None:
     assert healthy.connection.execute(failed).fetchall() == [(0,)]
 
 
+def test_trouble_on_either_way_shows_where_it_is_and_only_then(tmp_path: Path) -> None:
+    text = load_scenario("healthy").text.replace("healthy", "disturbed", 1)
+    for way, delay_ms in (("database", 40), ("gateway", 300)):
+        text += f"""
+[[network]]
+way = "{way}"
+trouble = "latency"
+start_s = 9
+end_s = 21
+parameters = {{ delay_ms = {delay_ms} }}
+"""
+    path = tmp_path / "disturbed.toml"
+    path.write_text(text, "utf-8")
+    out = run_scenario(load_scenario(str(path), time_scale=SCALE), tmp_path / "run")
+    told = json.loads((out / TRUTH).read_text("utf-8"))["network"]
+    assert [(t["way"], t["trouble"], t["parameters"]) for t in told] == [
+        ("database", "latency", {"delay_ms": 40}),
+        ("gateway", "latency", {"delay_ms": 300}),
+    ]
+    run = open_run(out)
+    window = Window(run, moment(told[0]["start"]), moment(told[0]["end"]))
+    for span, round_trip_us in (("statement", 80_000), ("gateway_call", 600_000)):
+        condition = f"span = '{span}'"
+        assert window.span_us(condition) > round_trip_us
+        assert window.before().span_us(condition) < round_trip_us
+    assert_sound(run)
+    run.close()
+
+
 def test_two_faults_can_be_combined(tmp_path: Path) -> None:
     text = load_scenario("gateway_slow").text.replace("gateway_slow", "combined", 1)
     second = '\n[[faults]]\nname = "ddl_lock_queue"\nstart_s = 12\nend_s = 21\n'
@@ -116,6 +146,36 @@ def test_two_faults_can_be_combined(tmp_path: Path) -> None:
         assert SIGNATURES[told["fault"]](window)
     assert_sound(run)
     run.close()
+
+
+def test_a_fault_heals_also_while_another_one_is_in_its_way(tmp_path: Path) -> None:
+    """The index is built again when the forgotten session is gone: nobody waits for the other."""
+    text = load_scenario("missing_index").text.replace("missing_index", "combined", 1)
+    second = '\n[[faults]]\nname = "long_transaction"\nstart_s = 6\nend_s = 24\n'
+    path = tmp_path / "combined.toml"
+    path.write_text(text + second, "utf-8")
+    run, truth = played(str(path), tmp_path)
+    assert [t["fault"] for t in truth] == ["long_transaction", "missing_index"]
+    assert truth[1]["end"] < truth[0]["end"]
+    assert_sound(run)
+    run.close()
+
+
+def children() -> set[int]:
+    return {process.pid for process in psutil.Process().children(recursive=True)}
+
+
+def test_a_fault_that_cannot_heal_ends_the_run_in_one_line_and_leaves_no_process(
+    tmp_path: Path,
+) -> None:
+    before = children()
+    text = load_scenario("sync_standby_lost").text
+    path = tmp_path / "hopeless.toml"
+    path.write_text(text + "\nparameters = { catch_up_s = 0.000001 }\n", "utf-8")
+    with pytest.raises(EnvironmentFault, match="the standby does not stream"):
+        run_scenario(load_scenario(str(path), time_scale=0.1), tmp_path / "run")
+    assert children() <= before
+    assert [p.name for p in tmp_path.iterdir()] == ["hopeless.toml"]
 
 
 @pytest.mark.parametrize("name", [n for n, f in FAULTS.items() if f.needs_embedded_server])

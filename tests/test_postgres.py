@@ -92,6 +92,60 @@ def test_running_servers_data_directory_is_taken(open_folder):
     assert not (open_folder / "d").exists()
 
 
+def test_folder_with_a_hostile_name_is_as_good_as_any(open_folder):
+    folder = open_folder / """it's "a\\b" %s = \u96fb"""
+    with EmbeddedServer(folder, settings={"search_path": "it's, \\x"}) as server:
+        with psycopg.connect(server.dsn) as connection:
+            assert connection.execute("SHOW search_path").fetchone() == ("it's, \\x",)
+        assert str(server.sockets).startswith(str(folder))
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("name", ["a,b", "n" * 110], ids=["comma", "too long"])
+def test_folder_that_no_client_could_name_is_refused(open_folder, monkeypatch, name):
+    with pytest.raises(UsageFault, match="another data directory"):
+        EmbeddedServer(open_folder / name).__enter__()
+    assert list(open_folder.iterdir()) == []
+    (open_folder / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(open_folder / name))
+    with pytest.raises(EnvironmentFault, match="TMPDIR"):
+        EmbeddedServer().__enter__()
+    assert list((open_folder / name).iterdir()) == []
+
+
+HOSTILE = {
+    "PGHOST": "203.0.113.9",
+    "PGHOSTADDR": "203.0.113.9",
+    "PGPORT": "1",
+    "PGUSER": "nobody_known",
+    "PGDATABASE": "none",
+    "PGOPTIONS": "-c default_transaction_read_only=on",
+    "PGSERVICE": "no_such_service",
+    "PGSSLMODE": "verify-full",
+    "PGREQUIREAUTH": "scram-sha-256",
+    "PGREQUIREPEER": "somebody_else",
+    "PGTARGETSESSIONATTRS": "standby",
+    "PGDATESTYLE": "German",
+    "PGTZ": "No/Where",
+    "PGDATA": "/nonexistent",
+}
+
+
+def test_pg_variables_of_the_environment_do_not_reach_an_embedded_server(monkeypatch):
+    """libpq would take each of them for this server, too; another's server keeps them."""
+    for name, value in HOSTILE.items():
+        monkeypatch.setenv(name, value)
+    show = "import psycopg, sys; print(psycopg.connect(sys.argv[1]).execute('SELECT now()'))"
+    with EmbeddedServer() as server:
+        with EmbeddedServer() as other:
+            assert other.settings()["fsync"] == "on"
+        with psycopg.connect(server.dsn) as connection:
+            row = connection.execute("SELECT now(), current_user, current_database()").fetchone()
+            assert row[1:] == ("postgres", "postgres")
+        subprocess.run([sys.executable, "-c", show, server.dsn], check=True, capture_output=True)
+    assert {name: os.environ[name] for name in HOSTILE} == HOSTILE
+
+
 def test_bad_setting_is_told_in_one_line_and_leaves_nothing(open_folder):
     with pytest.raises(EnvironmentFault) as caught:
         EmbeddedServer(open_folder / "d", settings={"shared_buffers": "lots"}).__enter__()
@@ -121,6 +175,19 @@ def test_schema_on_a_users_server_is_dropped_and_nothing_else_touched(server):
             assert first.schema != second.schema
             assert {first.schema, second.schema} <= {n for n, _ in _everything(connection)}
         assert _everything(connection) == before
+
+
+def test_schema_that_cannot_be_dropped_is_told_with_the_way_out(server, capsys):
+    external = ExternalServer(server.dsn).__enter__()
+    external.dsn = "host=127.0.0.1 port=1 connect_timeout=2"
+    external.__exit__()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("walletlab: the run's schema could not be dropped")
+    statement = line.partition("by hand: ")[2]
+    assert external.schema in statement
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute(statement)
+        assert external.schema not in {n for n, _ in _everything(connection)}
 
 
 def _everything(connection):

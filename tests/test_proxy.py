@@ -9,16 +9,22 @@ import socketserver
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
+from reference_engine.database_proxy import way_to_database
 from reference_engine.gateway import GatewayProcess
 from reference_engine.gateway_client import GatewayClient
-from reference_engine.postgres import EmbeddedServer
+from reference_engine.guardian import Guardian
+from reference_engine.postgres import EmbeddedServer, ExternalServer
 from reference_engine.proxy import ProxyProcess
+from reference_engine.scenario import load_scenario
 from reference_engine.scenario_model import Gateway
+from reference_engine.server_folder import PORT
 from runlog.errors import UsageFault
 
 
@@ -198,12 +204,11 @@ def test_unknown_toxics_and_parameters_are_refused(proxy: ProxyProcess) -> None:
 
 
 @pytest.mark.engine
-def test_postgresql_behind_the_proxy_is_cut_off_by_a_reset(tmp_path: Path) -> None:
-    with (
-        EmbeddedServer(settings={"fsync": "off"}, tcp=True) as server,
-        ProxyProcess(server.tcp_address, tmp_path) as proxy,
-    ):
-        dsn = psycopg.conninfo.make_conninfo(server.dsn, host="127.0.0.1", port=proxy.port)
+def test_postgresql_behind_the_proxy_is_cut_off_by_a_reset(
+    server: EmbeddedServer, tmp_path: Path
+) -> None:
+    with ProxyProcess((str(server.sockets), PORT), tmp_path) as proxy:
+        dsn = make_conninfo(server.dsn, host="127.0.0.1", port=proxy.port)
         with psycopg.connect(dsn, autocommit=True) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
             proxy.set("reset")
@@ -211,3 +216,36 @@ def test_postgresql_behind_the_proxy_is_cut_off_by_a_reset(tmp_path: Path) -> No
                 connection.execute("SELECT 1")
         proxy.clear()
         psycopg.connect(dsn).close()
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("by", ["socket", "host", "address", "host and address", "environment"])
+def test_no_way_leads_past_the_database_proxy(
+    by: str,
+    server: EmbeddedServer,
+    guardian: Guardian,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However the user's connection string names the server, the fronts come through the proxy."""
+    scenario = load_scenario("healthy").model_copy(update={"database_latency_ms": 1.0})
+    with ExitStack() as stack:
+        plain = stack.enter_context(ProxyProcess((str(server.sockets), PORT), tmp_path / "plain"))
+        base = f"port={plain.port} user=postgres dbname=postgres"
+        dsn = {
+            "socket": server.dsn,
+            "host": f"{base} host=localhost",
+            "address": f"{base} hostaddr=127.0.0.1",
+            "host and address": f"{base} host=db.example hostaddr=127.0.0.1",
+            "environment": f"{base} host=db.example",
+        }[by]
+        if by == "environment":
+            monkeypatch.setenv("PGHOSTADDR", "127.0.0.1")
+        external = stack.enter_context(ExternalServer(dsn))
+        way, proxy = way_to_database(stack, scenario, external, tmp_path, guardian)
+        assert proxy is not None
+        with psycopg.connect(way, autocommit=True) as connection:
+            assert connection.info.port == proxy.port
+            proxy.set("reset")
+            with pytest.raises(psycopg.OperationalError):
+                connection.execute("SELECT 1")

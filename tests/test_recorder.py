@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
@@ -185,6 +186,28 @@ def test_a_sampler_without_a_server_fails_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match="sampler cannot connect"):
         sampler.start()
     sampler.stop()
+
+
+def test_a_sampler_that_died_is_no_quiet_gap(server: EmbeddedServer, tmp_path: Path) -> None:
+    sampler = Sampler(server.dsn, tmp_path, schema="public")
+    sampler.start()
+    psutil.Process(sampler.pid).kill()
+    with pytest.raises(EnvironmentFault, match=r"reference_engine\.sampler ended"):
+        sampler.stop()
+
+
+def test_a_sample_that_fails_for_good_is_told(server: EmbeddedServer, tmp_path: Path) -> None:
+    """Not a lost connection, which is waited for: here the role loses the right to look."""
+    sampler = Sampler(server.dsn, tmp_path, 20, schema="public")
+    sampler.start()
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        connection.execute("ALTER VIEW pg_stat_activity RENAME TO pg_stat_activity_gone")
+        try:
+            time.sleep(0.3)
+            with pytest.raises(EnvironmentFault, match="sampling ended"):
+                sampler.stop()
+        finally:
+            connection.execute("ALTER VIEW pg_stat_activity_gone RENAME TO pg_stat_activity")
 
 
 def test_a_line_cut_off_by_a_crash_is_left_out(tmp_path: Path, writer: RunWriter) -> None:

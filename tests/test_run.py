@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 
+import psutil
 import psycopg
 import pytest
 
@@ -106,7 +107,6 @@ def test_every_scheduled_arrival_is_accounted_for(runs, design, tmp_path):
     )
     assert ended == requests == expected
     assert run.manifest.arrivals["started"] + run.manifest.arrivals["skipped"] == expected
-    assert run.manifest.arrivals["lost"] == 0
     assert run.manifest.arrivals["lost"] == 0
 
 
@@ -338,6 +338,25 @@ def test_users_server_is_not_crashed_for_a_scenario(server, tmp_path):
     with pytest.raises(EnvironmentFault, match="changes the server"):
         run_scenario(load_scenario("server_crash"), tmp_path / "run", dsn=server.dsn)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_server_that_dies_on_the_way_is_told_in_one_line_and_leaves_nothing(tmp_path):
+    """No fault of the scenario: somebody else kills the server, and it does not come back."""
+    before = {p.pid for p in psutil.Process().children(recursive=True)}
+    made = scenario(tmp_path, time_scale=0.4)
+
+    def kill_the_server(words):
+        if words == "told":
+            started = [p for p in psutil.Process().children() if p.pid not in before]
+            (postmaster,) = [p for p in started if p.name() == "postgres"]
+            postmaster.kill()
+
+    with pytest.raises(EnvironmentFault) as caught:
+        run_scenario(made, tmp_path / "run", echo=kill_the_server)
+    assert "\n" not in str(caught.value)
+    assert "PostgreSQL failed on the way" in str(caught.value)
+    assert {p.pid for p in psutil.Process().children(recursive=True)} <= before
+    assert [p.name for p in tmp_path.iterdir()] == ["small.toml"]
 
 
 def test_existing_output_is_never_overwritten(tmp_path):

@@ -50,6 +50,13 @@ start_s = 5
 end_s = 15
 parameters = { latency_ms = 900.0 }
 
+[[network]]
+way = "database"
+trouble = "latency"
+start_s = 6
+end_s = 9
+parameters = { delay_ms = 30 }
+
 [[events]]
 at_s = 12
 kind = "mitigation"
@@ -176,6 +183,12 @@ def test_every_fault_of_a_file_is_named_with_its_line(tmp_path: Path) -> None:
         ("[0, 500]", "[500, 0]", "range [500, 0] runs backwards"),
         ("+09:00", "", "clock.start has no time zone"),
         ("latency_ms = 900.0", "latenzy = 1", "no parameter 'latenzy'"),
+        ("end_s = 9", "end_s = 6", "trouble ends at 6 s, not after its start (6 s)"),
+        ("delay_ms = 30", "", "latency needs 'delay_ms'"),
+        ("delay_ms = 30", "delay_ms = 30, share = 1", "latency has no parameter 'share'"),
+        ("delay_ms = 30", "delay_ms = -1", "should be greater than or equal to 0"),
+        ('trouble = "latency"', 'trouble = "magic"', "network.0.trouble = 'magic'"),
+        ('way = "database"', 'way = "moon"', "network.0.way = 'moon'"),
         ("latency_ms = 900.0", "latency_ms = -1.0", "latency_ms = -1.0"),
         ("wallets = 100", "wallets = 1", "population.wallets = 1"),
         ("wallets = 100", "wallets = 2.5", "population.wallets = 2.5"),
@@ -216,6 +229,22 @@ def test_durability_cannot_be_switched_off(tmp_path: Path) -> None:
     assert "'fsync' may not be changed" in message
 
 
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("FSYNC = false", "'FSYNC' may not be changed: a run is always durable"),
+        ("Synchronous_Commit = 'off'", "a run is always durable"),
+        ("log_timezone = 'Asia/Tokyo'", "the run's record depends on it"),
+        ("Data_Directory = '/tmp'", "the run's record depends on it"),
+        ('"work_mem = \'1MB\'\\nfsync" = "off"', "is no name of a setting"),
+    ],
+)
+def test_settings_that_a_run_stands_on_cannot_be_changed(
+    tmp_path: Path, setting: str, told: str
+) -> None:
+    assert told in refused(tmp_path, changed("[flags]", f"[server]\n{setting}\n\n[flags]"))
+
+
 def test_an_unknown_scenario_is_a_usage_fault_with_a_suggestion() -> None:
     with pytest.raises(UsageFault, match="did you mean 'healthy'"):
         load_scenario("helthy")
@@ -226,8 +255,12 @@ def test_an_unknown_scenario_is_a_usage_fault_with_a_suggestion() -> None:
 def test_the_callers_changes_are_checked_and_taken() -> None:
     scenario = load_scenario("healthy", seed=3, design="batched", flags={"pool_size": 2})
     assert (scenario.seed, scenario.design, scenario.flags.pool_size) == (3, "batched", 2)
-    with pytest.raises(UsageFault, match="unknown flag"):
+    with pytest.raises(
+        UsageFault, match="no such flag · poolsize · known, closest first: pool_size"
+    ):
         load_scenario("healthy", flags={"poolsize": 2})
+    with pytest.raises(UsageFault, match="pool_size: whole number, 1 to 500"):
+        load_scenario("healthy", flags={"pool_size": 0})
     with pytest.raises(UsageFault, match="no such design"):
         load_scenario("healthy", design="phase")
     with pytest.raises(UsageFault, match="time scale"):
@@ -244,6 +277,29 @@ def test_time_scale_stretches_the_script_but_no_latency() -> None:
     assert half.clock is not None
     assert whole.clock is not None
     assert half.clock.compression == whole.clock.compression * 2
+
+
+def test_time_scale_stretches_parameters_that_were_left_out_and_no_limit_of_waiting() -> None:
+    half = load_scenario("wal_stall", time_scale=0.5)
+    assert half.faults[0].parameters["checkpoint_every_s"] == 0.25
+    assert load_scenario("sync_standby_lost", time_scale=0.5).faults[0].parameters == {
+        "catch_up_s": 10.0
+    }
+
+
+def test_a_time_scale_beyond_a_limit_is_refused_before_anything_starts() -> None:
+    with pytest.raises(UsageFault, match=r"makes duration_s 4800: .* 3600"):
+        load_scenario("kyash-2018-10-09", time_scale=100)
+
+
+def test_a_design_asked_for_wins_over_a_fault_that_is_another(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        GOOD.replace("gateway_slow", "lock_across_call").replace("latency_ms = 900.0", "")
+    )
+    assert [f.name for f in load_scenario(str(path)).faults] == ["lock_across_call"]
+    assert load_scenario(str(path), design="phased").faults == ()
+    assert len(load_scenario(str(path), design="lock_across_call").faults) == 1
 
 
 def test_the_reference_of_scenarios_is_made_from_the_code() -> None:

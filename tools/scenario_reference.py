@@ -8,10 +8,12 @@ from __future__ import annotations
 import inspect
 import re
 from pathlib import Path
+from typing import get_args
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from reference_engine import proxy
 from reference_engine.faults import FAULTS
 from reference_engine.scenario import scenario_names
 from reference_engine.scenario_model import (
@@ -22,10 +24,14 @@ from reference_engine.scenario_model import (
     Flags,
     Gateway,
     License,
+    NetworkSpec,
+    Operation,
     Phase,
     Population,
     Scenario,
 )
+from reference_engine.scenario_words import value_words
+from reference_engine.server_settings import DURABLE
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "scenarios.md"
 _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
@@ -38,10 +44,11 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[clock]", Clock),
     ("[[phases]]", Phase),
     ("[[faults]]", FaultSpec),
+    ("[[network]]", NetworkSpec),
     ("[[events]]", EventSpec),
 )
 # a field's meaning is the comment beside it
-_MEANING = re.compile(r"^    (\w+): .*?  # (.+)$", re.MULTILINE)
+_MEANING = re.compile(r"^ {4,8}(\w+): .*?  # (.+)$", re.MULTILINE)
 _HEAD = """# Scenarios
 
 Made by `tools/scenario_reference.py` from the code; a test keeps it true.
@@ -51,16 +58,20 @@ A scenario is one TOML file. `walletlab run NAME` plays one that comes with the 
 (`_s`), latencies milliseconds (`_ms`), rates per second (one number, or `[from, to]` for a ramp),
 money whole yen. An unknown key, a wrong unit, an impossible window or an unknown fault is named
 with its line, all of them at once, before anything starts. `[server]` holds PostgreSQL settings for
-the embedded server; those of durability cannot be changed. `--seed`, `--design` and `--time-scale`
-change a scenario from the command line; the time scale stretches its times, never a latency or a
-limit.
+the embedded server (`work_mem = "4MB"`); those that make a run durable ({durable}) or that its
+record depends on cannot be changed.
+
+`--seed`, `--design`, `--flag NAME=VALUE` and `--time-scale` change a scenario from the command
+line. The time scale stretches its times, never a latency or a limit. Faults may overlap, also on
+the same flag: each takes back its own change and no other, and what an event sets stands.
 
 """
 
 
 def reference() -> str:
     """The whole text of docs/scenarios.md."""
-    parts = [_HEAD, "## Keys\n\n", *(_section(*s) for s in _SECTIONS)]
+    durable = ", ".join(DURABLE)
+    parts = [_HEAD.format(durable=durable), "## Keys\n\n", *(_section(*s) for s in _SECTIONS)]
     parts.append("## Faults\n\n")
     parts += [_fault(name) for name in FAULTS]
     names = ", ".join(f"`{n}`" for n in scenario_names())
@@ -72,43 +83,62 @@ def _section(title: str, model: type[BaseModel]) -> str:
     hidden = ("text", "flags", "population", "gateway", "license", "clock", "amount_jpy")
     meanings = dict(_MEANING.findall(inspect.getsource(model)))
     rows = [
-        f"| `{name}` | {_type(field.annotation)} | "
+        f"| `{name}` | {value_words(field)} | "
         f"{_default(field.get_default(call_default_factory=True, validated_data={}))} | "
-        f"{meanings.get(name, '')} |\n"
+        f"{meanings[name]} |\n"
         for name, field in model.model_fields.items()
         if name not in hidden
     ]
     about = inspect.cleandoc(model.__doc__ or "").split("\n\n")[0].replace("\n", " ")
     head = "| key | type | default | meaning |\n|---|---|---|---|\n"
-    return f"### {title}\n\n{about}\n\n{head}{''.join(rows)}\n"
+    text = f"### {title}\n\n{about}\n\n{head}{''.join(rows)}\n"
+    if model is Phase:
+        names = ", ".join(f"`{name}`" for name in get_args(Operation))
+        example = "`mix = { card_payment = 0.9, top_up = 0.1 }`"
+        text += f"Operations of a mix: {names}. Example: {example}.\n\n"
+    if model is NetworkSpec:
+        text += _troubles()
+    return text
 
 
-def _type(annotation: object) -> str:
-    text = getattr(annotation, "__name__", "") if isinstance(annotation, type) else str(annotation)
-    literal = getattr(annotation, "__args__", ())
-    if "Literal" in text:
-        return ", ".join(f"`{a}`" for a in literal)
-    return {"int": "whole number", "float": "number", "str": "text", "bool": "true or false"}.get(
-        text, "date" if "date" in text else "table" if "dict" in text else "list"
-    )
+def _troubles() -> str:
+    """The toxics as the proxy's own docstring tells them."""
+    lines = (proxy.__doc__ or "").split("parameters:\n")[1].splitlines()
+    rows = [re.split(r" {2,}", line.strip()) for line in lines if line.startswith("  ")]
+    cells = [row if len(row) == 3 else [row[0], "", row[-1]] for row in rows]
+    body = "".join(f"| `{name}` | {given} | {what} |\n" for name, given, what in cells)
+    return f"| trouble | parameters | what happens |\n|---|---|---|\n{body}\n"
 
 
 def _default(value: object) -> str:
     if value is PydanticUndefined:
         return "must be given"
-    return "none" if value in (None, "", (), {}) else f"`{str(value).lower()}`"
+    if value in (None, "", (), {}):
+        return "none"
+    return f"`{_plain(value)}`"
 
 
 def _fault(name: str) -> str:
     fault = FAULTS[name]
     text = inspect.cleandoc(fault.__doc__ or "")
-    parameters = ", ".join(
-        f"`{key} = {_plain(field.default)}`" for key, field in fault.Parameters.model_fields.items()
+    meanings = dict(_MEANING.findall(inspect.getsource(fault)))
+    parameters = "".join(
+        f"* `{key} = {_plain(field.default)}`: {value_words(field)}; {meanings[key]}\n"
+        for key, field in fault.Parameters.model_fields.items()
     )
-    return f"### `{name}`\n\n{text}\n\nParameters: {parameters or 'none'}.\n\n"
+    return f"### `{name}`\n\n{text}\n\nParameters:{_listed(parameters)}\n\n"
+
+
+def _listed(lines: str) -> str:
+    return f"\n\n{lines.rstrip()}" if lines else " none."
 
 
 def _plain(value: object) -> str:
+    """A value as TOML writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_plain, value)) + "]"
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import psycopg
 from pydantic import BaseModel, ConfigDict
 
+from reference_engine.faults.overlay import Overlay
 from reference_engine.scenario_model import Scenario
 
 
@@ -27,31 +28,11 @@ class FrontControl(Protocol):
     def count(self) -> int:
         """Number of fronts."""
 
-    def set_flags(self, flags: dict[str, Any]) -> None:
-        """Change flags of every front; `design` is accepted as one more flag."""
-
     def stop(self, front: int) -> None:
-        """Stop one front process at once (SIGSTOP or SIGKILL as the engine sees fit)."""
+        """Kill one front process at once."""
 
     def start(self, front: int) -> None:
-        """Let that front go on."""
-
-
-class Proxy(Protocol):
-    """A fault-injecting TCP proxy."""
-
-    def set(self, toxic: str, **parameters: float) -> None:
-        """Switch one toxic on."""
-
-    def clear(self, toxic: str | None = None) -> None:
-        """Switch one toxic, or all, off."""
-
-
-class Gateway(Protocol):
-    """The card gateway's process."""
-
-    def configure(self, **changes: float) -> None:
-        """Change latency, decline share or capacity while it runs."""
+        """Start that front again; it plays what is due from then on. Returns at once."""
 
 
 class Server(Protocol):
@@ -69,18 +50,21 @@ class Server(Protocol):
 
 @dataclass
 class FaultContext:
-    """The running parts that faults act on. `dsn` reaches the server directly, not by a proxy."""
+    """The running parts that faults act on. `dsn` reaches the server directly, not by a proxy.
+
+    `flags` are the wallet's switches (`design` is one more), `gateway` the card gateway's settings,
+    `gateway_way` the toxics on the way there, with their parameters.
+    """
 
     dsn: str
     schema: str
     folder: Path
     scenario: Scenario
     fronts: FrontControl
-    gateway: Gateway
-    gateway_proxy: Proxy
+    flags: Overlay
+    gateway: Overlay
+    gateway_way: Overlay
     server: Server | None = None
-    database_proxy: Proxy | None = None
-    flags: dict[str, Any] = field(default_factory=dict)
 
     def connect(self, name: str, *, autocommit: bool = True) -> psycopg.Connection[Any]:
         """Return a session of a background job, named so that it can be told from the wallet's."""
@@ -130,25 +114,17 @@ class Fault:
 class FlagFault(Fault):
     """A fault that changes the wallet's switches, and puts them back at its end."""
 
-    def __init__(self, parameters: dict[str, Any] | None = None) -> None:
-        super().__init__(parameters)
-        self._before: dict[str, Any] = {}
-
     def changes(self) -> dict[str, Any]:
         """The flags that this fault sets."""
         raise NotImplementedError
 
     def inject(self, ctx: FaultContext) -> None:
         """Set the flags in every front."""
-        changes = self.changes()
-        self._before = {name: ctx.flags[name] for name in changes}
-        ctx.flags.update(changes)
-        ctx.fronts.set_flags(changes)
+        ctx.flags.lay(self, self.changes())
 
     def heal(self, ctx: FaultContext) -> None:
         """Put the flags back."""
-        ctx.flags.update(self._before)
-        ctx.fronts.set_flags(self._before)
+        ctx.flags.lift(self)
 
 
 def catalogue(*classes: type[Fault]) -> dict[str, type[Fault]]:

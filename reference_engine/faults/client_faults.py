@@ -23,7 +23,7 @@ class PoolExhaustion(FlagFault):
     target = "fronts"
 
     class Parameters(FaultParameters):
-        pool_size: int = Field(default=1, ge=1, le=500)
+        pool_size: int = Field(default=1, ge=1, le=500)  # connections of one front
 
     def changes(self) -> dict[str, Any]:
         return {"pool_size": self.parameters.pool_size}
@@ -41,7 +41,7 @@ class SerializationFailures(FlagFault):
     target = "ledger"
 
     class Parameters(FaultParameters):
-        isolation: Literal["repeatable read", "serializable"] = "serializable"
+        isolation: Literal["repeatable read", "serializable"] = "serializable"  # of the fronts
 
     def changes(self) -> dict[str, Any]:
         return {"isolation": self.parameters.isolation, "settlement_shards": 1}
@@ -63,9 +63,9 @@ class RetryStorm(FlagFault):
     target = "clients"
 
     class Parameters(FaultParameters):
-        retries: int = Field(default=12, ge=1, le=50)
-        trigger_s: float = Field(default=3.0, gt=0, le=600)
-        trigger_latency_ms: float = Field(default=1_500, gt=0, le=60_000)
+        retries: int = Field(default=12, ge=1, le=50)  # of one client, one after the other
+        trigger_s: float = Field(default=3.0, gt=0, le=600)  # how long the gateway is slow
+        trigger_latency_ms: float = Field(default=1_500, gt=0, le=60_000)  # median meanwhile
         capacity: int = Field(default=4, ge=1, le=100_000)  # calls the gateway works on at once
 
     def __init__(self, parameters: dict[str, Any] | None = None) -> None:
@@ -82,13 +82,13 @@ class RetryStorm(FlagFault):
 
     def prepare(self, ctx: FaultContext) -> None:
         """A gateway with little to spare: vulnerable, but stable as long as nothing happens."""
-        ctx.gateway.configure(capacity=self.parameters.capacity)
+        ctx.gateway.set({"capacity": self.parameters.capacity})
 
     def inject(self, ctx: FaultContext) -> None:
         """Let clients retry without mercy, and slow the gateway down for `trigger_s`."""
         super().inject(ctx)
-        ctx.gateway.configure(latency_ms=self.parameters.trigger_latency_ms)
-        self._timer = threading.Timer(self.parameters.trigger_s, self._end_trigger, (ctx,))
+        ctx.gateway.lay(self, {"latency_ms": self.parameters.trigger_latency_ms})
+        self._timer = threading.Timer(self.parameters.trigger_s, ctx.gateway.lift, (self,))
         self._timer.daemon = True
         self._timer.start()
 
@@ -97,12 +97,8 @@ class RetryStorm(FlagFault):
         if self._timer is not None:
             self._timer.cancel()
             self._timer.join(10)
-        self._end_trigger(ctx)
+        ctx.gateway.lift(self)
         super().heal(ctx)
-
-    @staticmethod
-    def _end_trigger(ctx: FaultContext) -> None:
-        ctx.gateway.configure(latency_ms=ctx.scenario.gateway.latency_ms)
 
 
 class GatewayPartition(Fault):
@@ -119,17 +115,17 @@ class GatewayPartition(Fault):
     target = "gateway"
 
     class Parameters(FaultParameters):
-        how: Literal["black_hole", "reset", "drop"] = "black_hole"
+        how: Literal["black_hole", "reset", "drop"] = "black_hole"  # what becomes of the bytes
         share: float = Field(default=1.0, gt=0, le=1)  # of connections, for reset and drop
 
     def inject(self, ctx: FaultContext) -> None:
         """Break the way."""
         share = {} if self.parameters.how == "black_hole" else {"share": self.parameters.share}
-        ctx.gateway_proxy.set(self.parameters.how, **share)
+        ctx.gateway_way.lay(self, {self.parameters.how: share})
 
     def heal(self, ctx: FaultContext) -> None:
         """Open the way."""
-        ctx.gateway_proxy.clear(self.parameters.how)
+        ctx.gateway_way.lift(self)
 
 
 class GatewaySlow(Fault):
@@ -145,15 +141,15 @@ class GatewaySlow(Fault):
     target = "gateway"
 
     class Parameters(FaultParameters):
-        latency_ms: float = Field(default=1_200, gt=0, le=60_000)
+        latency_ms: float = Field(default=1_200, gt=0, le=60_000)  # median of a call
 
     def inject(self, ctx: FaultContext) -> None:
         """Slow the gateway down."""
-        ctx.gateway.configure(latency_ms=self.parameters.latency_ms)
+        ctx.gateway.lay(self, {"latency_ms": self.parameters.latency_ms})
 
     def heal(self, ctx: FaultContext) -> None:
         """Back to its usual pace."""
-        ctx.gateway.configure(latency_ms=ctx.scenario.gateway.latency_ms)
+        ctx.gateway.lift(self)
 
 
 class FrontStopped(Fault):
@@ -168,7 +164,7 @@ class FrontStopped(Fault):
     target = "front"
 
     class Parameters(FaultParameters):
-        front: int = Field(default=0, ge=0, le=31)
+        front: int = Field(default=0, ge=0, le=31)  # which one
 
     def inject(self, ctx: FaultContext) -> None:
         """Stop the front."""

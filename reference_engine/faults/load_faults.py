@@ -23,8 +23,8 @@ class AccessSurge(Fault):
     target = "load"
 
     class Parameters(FaultParameters):
-        factor: float = Field(default=5.0, gt=0, le=1_000)
-        ramp_s: float = Field(default=1.0, ge=0, le=3_600)
+        factor: float = Field(default=5.0, gt=0, le=1_000)  # times the rate of the phase
+        ramp_s: float = Field(default=1.0, ge=0, le=3_600)  # up to it, and down again
 
     def inject(self, ctx: FaultContext) -> None:
         """Nothing to switch: the schedule carries the surge."""

@@ -103,7 +103,7 @@ class Deadlock(FlagFault):
     target = "accounts"
 
     class Parameters(FaultParameters):
-        sessions: int = Field(default=2, ge=1, le=100)
+        sessions: int = Field(default=2, ge=1, le=100)  # of the job
         hold_ms: int = Field(default=20, ge=0, le=10_000)  # between the two locks of the job
 
     def __init__(self, parameters: dict[str, Any] | None = None) -> None:

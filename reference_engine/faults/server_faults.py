@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import psycopg
-from psycopg import sql
 from pydantic import Field
 
 from reference_engine.faults.base import Fault, FaultContext, FaultParameters, Jobs
 from reference_engine.ledger.reading import WALLET_INDEX
-
-_HISTORY_INDEX = WALLET_INDEX
 
 
 class ConnectionLimit(Fault):
@@ -28,47 +27,45 @@ class ConnectionLimit(Fault):
     needs_embedded_server = True  # it would lock everybody out of a user's server
 
     class Parameters(FaultParameters):
-        cycle_every_s: float = Field(default=1.0, gt=0, le=600)
+        cycle_every_s: float = Field(default=1.0, gt=0, le=600)  # between two rounds
         cycle_share: float = Field(default=0.5, ge=0, le=1)  # of the wallet's connections
 
     def __init__(self, parameters: dict[str, Any] | None = None) -> None:
         super().__init__(parameters)
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._jobs = Jobs()
+        self._held: list[psycopg.Connection[Any]] = []
 
     def inject(self, ctx: FaultContext) -> None:
         """Begin to take slots and to cycle the wallet's connections."""
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._crowd, args=(ctx,), daemon=True)
-        self._thread.start()
+        self._jobs = Jobs()
+        self._jobs.start(ctx, "crowd", partial(self._crowd, ctx))
 
     def heal(self, ctx: FaultContext) -> None:
         """Give all slots back."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(15)
+        self._jobs.stop()
+        while self._held:
+            self._held.pop().close()
 
-    def _crowd(self, ctx: FaultContext) -> None:
-        held: list[psycopg.Connection[Any]] = []
-        try:
-            held.append(ctx.connect("crowd"))
-            while not self._stopping.is_set():
-                self._fill(ctx, held)
-                held[0].execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE application_name LIKE 'walletlab front%%' AND random() < %s",
-                    (self.parameters.cycle_share,),
-                )
-                self._fill(ctx, held)
-                self._stopping.wait(self.parameters.cycle_every_s)
-        finally:
-            for connection in held:
-                connection.close()
+    def _crowd(
+        self,
+        ctx: FaultContext,
+        connection: psycopg.Connection[Any],
+        copy: int,
+        stopping: threading.Event,
+    ) -> None:
+        self._fill(ctx, stopping)
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name LIKE 'walletlab front%%' AND random() < %s",
+            (self.parameters.cycle_share,),
+        )
+        self._fill(ctx, stopping)
+        stopping.wait(self.parameters.cycle_every_s)
 
-    def _fill(self, ctx: FaultContext, held: list[psycopg.Connection[Any]]) -> None:
-        while not self._stopping.is_set():
+    def _fill(self, ctx: FaultContext, stopping: threading.Event) -> None:
+        while not stopping.is_set():
             try:
-                held.append(ctx.connect("crowd"))
+                self._held.append(ctx.connect("crowd"))
             except psycopg.OperationalError:
                 return  # full: that is the point
 
@@ -88,6 +85,10 @@ class MissingIndex(Fault):
     class Parameters(FaultParameters):
         history: int = Field(default=200_000, ge=0, le=20_000_000)  # older operations on record
 
+    def __init__(self, parameters: dict[str, Any] | None = None) -> None:
+        super().__init__(parameters)
+        self._building: Future[None] | None = None
+
     def prepare(self, ctx: FaultContext) -> None:
         """Give the wallet a past."""
         _write_history(ctx, self.parameters.history)
@@ -96,17 +97,25 @@ class MissingIndex(Fault):
         """Drop the index."""
         with ctx.connect("migration") as connection:
             connection.execute("SET lock_timeout = '20s'")
-            connection.execute(
-                sql.SQL("DROP INDEX IF EXISTS {}").format(sql.Identifier(_HISTORY_INDEX))
-            )
+            connection.execute(f"DROP INDEX IF EXISTS {WALLET_INDEX}")
 
     def heal(self, ctx: FaultContext) -> None:
-        """Build the index again, without locking writers out."""
+        """Begin to build the index again, without locking writers out.
+
+        The build waits for every older transaction, that of another fault included: beside the
+        script, which would else wait for it, too.
+        """
+        self._building = ThreadPoolExecutor(1).submit(self._build, ctx)
+
+    def close(self, ctx: FaultContext) -> None:
+        """Wait until the index is there."""
+        if self._building is not None:
+            self._building.result()
+
+    def _build(self, ctx: FaultContext) -> None:
         with ctx.connect("migration") as connection:
             connection.execute(
-                sql.SQL(
-                    "CREATE INDEX CONCURRENTLY IF NOT EXISTS {} ON operations (wallet_id)"
-                ).format(sql.Identifier(_HISTORY_INDEX))
+                f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {WALLET_INDEX} ON operations (wallet_id)"
             )
 
 
@@ -127,7 +136,7 @@ class PlanFlip(Fault):
     target = "operations"
 
     class Parameters(FaultParameters):
-        history: int = Field(default=300_000, ge=0, le=20_000_000)
+        history: int = Field(default=300_000, ge=0, le=20_000_000)  # older operations on record
         distinct_wallets: int = Field(default=3, ge=1, le=1_000_000)  # what statistics will say
 
     def prepare(self, ctx: FaultContext) -> None:
@@ -169,9 +178,9 @@ class WalStall(Fault):
     needs_embedded_server = True  # checkpoints and log volume would hit everybody
 
     class Parameters(FaultParameters):
-        sessions: int = Field(default=3, ge=1, le=64)
+        sessions: int = Field(default=3, ge=1, le=64)  # that write
         message_kb: int = Field(default=8_000, ge=1, le=200_000)  # log written before each commit
-        checkpoint_every_s: float = Field(default=0.5, gt=0, le=600)
+        checkpoint_every_s: float = Field(default=0.5, gt=0, le=600)  # pause between two
 
     def __init__(self, parameters: dict[str, Any] | None = None) -> None:
         super().__init__(parameters)

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from pydantic import Field
 
 from reference_engine.faults.base import Fault, FaultContext, FaultParameters
 from reference_engine.postgres import EmbeddedServer
+from reference_engine.server_environment import server_environment
+from reference_engine.server_folder import PORT
 from runlog.errors import EnvironmentFault
 
 STANDBY = "walletlab_standby"
@@ -89,31 +92,27 @@ class _Standby:
 
     def make(self) -> None:
         """Take a base backup of the primary and set it up to follow."""
-        identity = self.primary.identity()
         self.folder.mkdir(mode=0o755)
-        sockets = self.folder / "s"
-        sockets.mkdir()
-        if identity:
-            for place in (self.folder, sockets):
-                os.chown(place, identity["user"], identity["group"])
+        self._give_away(self.folder)
         arguments = ["-D", str(self.data), "--checkpoint=fast", "--wal-method=stream", "--no-sync"]
-        source = f"host={self.primary.folder / 's'} port={self.primary.port} user=postgres"
+        source = self.primary.dsn
         self.primary.run("pg_basebackup", *arguments, "-d", source)
         shutil.rmtree(self.data / "server_log", ignore_errors=True)
         (self.data / "standby.signal").touch()
-        lines = (
-            f"primary_conninfo = '{source} application_name={STANDBY}'",
-            f"unix_socket_directories = '{sockets}'",
-            "listen_addresses = ''",
-            "shared_buffers = '32MB'",
-            "synchronous_standby_names = ''",
-            "log_directory = 'standby_log'",
-        )
-        with (self.data / "postgresql.conf").open("a", encoding="utf-8") as file:
-            file.write("\n" + "\n".join(lines) + "\n")
-        for path in (self.data / "standby.signal",):
-            if identity:
-                os.chown(path, identity["user"], identity["group"])
+        self._give_away(self.data / "standby.signal")
+        settings = {
+            "primary_conninfo": make_conninfo(source, application_name=STANDBY),
+            "port": PORT + 1,  # in the socket folder of its primary
+            "shared_buffers": "32MB",
+            "synchronous_standby_names": "",
+            "log_directory": "standby_log",
+        }
+        self.primary.configure(self.data, settings)
+
+    def _give_away(self, path: Path) -> None:
+        """Let the account of the servers own it."""
+        if identity := self.primary.identity():
+            os.chown(path, identity["user"], identity["group"])
 
     def start(self) -> None:
         """Start the standby's server process."""
@@ -124,6 +123,7 @@ class _Standby:
                 stdout=out,
                 stderr=out,
                 cwd="/",
+                env=server_environment(),
                 start_new_session=True,
                 **self.primary.identity(),
             )
@@ -143,7 +143,8 @@ class _Standby:
                     return
             time.sleep(0.05)
         out = (self.folder / "standby.out").read_text("utf-8", "replace").splitlines()[-1:]
-        raise EnvironmentFault("the standby does not stream", "".join(out), "see its server log")
+        todo = f"it had {limit_s:g} s; free processors and run it again"
+        raise EnvironmentFault("the standby does not stream", "".join(out), todo)
 
     def stop(self) -> None:
         """Stop the standby at once (immediate shutdown)."""
