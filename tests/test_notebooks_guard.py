@@ -57,6 +57,12 @@ def _compared(notebook):
     return next(c for c in notebook.cells if "nbval-check-output" in c.metadata.get("tags", ()))
 
 
+def test_notebook_that_golden_does_not_know_is_named_whatever_else_is_asked():
+    assert [p.stem for p in golden().notebooks(["01"])] == ["01_outage_timeline"]
+    with pytest.raises(SystemExit, match=r"no such notebook: 99$"):
+        golden().notebooks(["01", "99"])
+
+
 def test_golden_notebook_keeps_the_rules_and_is_stripped(golden_notebook):
     assert problems_of(golden_notebook) == []
     strip = shutil.which("nbstripout", path=str(Path(sys.executable).parent)) or "nbstripout"

@@ -32,11 +32,12 @@ def notebooks(names: list[str]) -> list[Path]:
     known = sorted(paths.notebooks().glob("[0-9]*.ipynb"))
     if not names:
         return known
-    chosen = [Path(n) for n in names if Path(n).is_file()]
-    chosen += [p for p in known if p.stem in names or p.stem.split("_")[0] in names]
-    if not chosen:
-        sys.exit(f"golden: no such notebook: {', '.join(names)}")
-    return chosen
+    by_name = {name: p for p in known for name in (p.stem, p.stem.split("_")[0])}
+    chosen = [Path(n) if Path(n).is_file() else by_name.get(n) for n in names]
+    if None in chosen:
+        unknown = [n for n, path in zip(names, chosen, strict=True) if path is None]
+        sys.exit(f"golden: no such notebook: {', '.join(unknown)}")
+    return [path for path in chosen if path is not None]
 
 
 def with_compared_outputs(source: Any, executed: Any) -> Any:

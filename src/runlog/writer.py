@@ -173,12 +173,6 @@ class RunWriter:
             )
             _sync(path)
 
-    def add_file(self, name: str, source: Path) -> None:
-        """Copy a finished side file (the rejects of an import) into the run."""
-        with space_guard(self.out):
-            shutil.copyfile(source, self.partial / name)
-            _sync(self.partial / name)
-
     def commit(self, manifest: Manifest) -> Path:
         """Write the manifest, sync, rename; return the run directory."""
         complete = manifest.model_copy(update={"tables": dict(sorted(self._tables.items()))})
