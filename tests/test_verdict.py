@@ -197,6 +197,21 @@ def test_logs_alone_tell_long_holds_from_a_hot_row(tmp_path: Path) -> None:
     assert diagnose(hot).causes[0] == "hot_row"
 
 
+@pytest.mark.parametrize(("built", "first"), [(True, "missing_index"), (False, "plan_flip")])
+def test_what_mended_slow_reads_tells_a_missing_index_from_a_flipped_plan_in_a_log(
+    built: bool, first: str, tmp_path: Path
+) -> None:
+    log = Log()
+    log.add(0, "s0", 1, "statement: SELECT ?")
+    for number in range(400):
+        second = CALM_S + number * (TROUBLE_S - CALM_S) / 400
+        log.duration(second, f"s{number % 40}", 20 + number % 40, 300.0, "SELECT * FROM history")
+    if built:
+        log.duration(TROUBLE_S + 0.5, "m", 9, 2500.0, "CREATE INDEX CONCURRENTLY i ON history (w)")
+    log.add(END_S, "s0", 1, "statement: SELECT ?")
+    assert diagnose(write_run(tmp_path / "run", pg_log=log.records)).causes[0] == first
+
+
 def test_every_cause_has_a_rule_and_every_explanation_names_causes() -> None:
     assert set(RULES) == set(CAUSES) == set(EXPLAINS)
     assert all(effects <= set(CAUSES) for effects in EXPLAINS.values())

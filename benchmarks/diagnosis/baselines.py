@@ -1,7 +1,7 @@
 """What the diagnosis is compared with: four scorers from the literature over the same measures.
 
 Each scores every measure; a cause scores as much as the strongest measure that a person would link
-to it (LINKS). None of them knows rules; the centroid learns from the development round.
+to it (LINKS). None of them knows rules; the centroid learns from the development rounds.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Runs the fault matrix on live PostgreSQL, one run at a time, for `score.py` to judge.
 
-    python benchmarks/diagnosis/matrix.py --out DIR [--rounds 0 4 5] [--only hot_row,healthy]
+    python benchmarks/diagnosis/matrix.py --out DIR [--rounds 3 4 5] [--only hot_row,healthy]
 
 Round 0 has the scenarios as they ship. Every later round draws its own seed, strength of the fault,
 load, start and length of the fault, and design, from the round's number, and also has eight healthy
@@ -190,7 +190,7 @@ def make(out: Path, label: str, text: str, seed: int | None, design: str) -> str
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, nargs="+", default=[0, 4, 5])
+    parser.add_argument("--rounds", type=int, nargs="+", default=[3, 4, 5])
     parser.add_argument("--only", default="", help="labels that contain one of these, by commas")
     parser.add_argument("--until", default="", help="begin no run after this time of day, HH:MM")
     options = parser.parse_args()

@@ -40,6 +40,8 @@ IN_LOGS = frozenset({
     "deadlock", "serialization_failure", "advisory_lock", "ddl_lock_queue", "server_crash",
     "sync_standby_lost",
 })  # fmt: skip
+# Rounds that were looked at while the rules were made: the centroid learns from them.
+DEVELOPMENT = range(4)
 METHODS = ("rules", "max_z", "n_sigma", "median_iqr", "centroid")
 
 
@@ -127,7 +129,7 @@ def _baselines(
 
 
 def learn(folders: list[Path], evidence: str) -> baselines.Centroid | None:
-    """The centroid of the development round, with the window known."""
+    """The centroids of the development rounds' single faults, with the window known."""
     examples = []
     for folder in folders:
         faults = truth_of(folder)
@@ -272,7 +274,7 @@ def main() -> None:
         p.parent for p in options.folder.glob(f"*/{TRUTH}") if ".partial-" not in p.parent.name
     )
     rounds = {p: int(m[1]) for p in runs if (m := re.match(r"[rx](\d+)-", p.name))}
-    development = [p for p, number in rounds.items() if number == 0]
+    development = [p for p, number in rounds.items() if number in DEVELOPMENT]
     rows: list[dict[str, Any]] = [r for p in options.add for r in json.loads(p.read_text("utf-8"))]
     for evidence in EVIDENCE_SETS:
         centroid = learn(development, evidence)

@@ -219,6 +219,8 @@ def _log_facts(case: Case, window: Window, frames: dict[str, pd.DataFrame]) -> d
     span = {"first": window.first, "last": window.last, "slack": slack}
     signs = case.con.execute(load("bottleneck_fact_signs"), span).df().iloc[0].to_dict()
     facts: dict[str, Any] = {f"sign_{name}": int(value or 0) for name, value in signs.items()}
+    builds = case.con.execute(load("bottleneck_fact_index_builds"), span).df()
+    facts["index_builds"] = int(builds["index_builds"].iloc[0])
     kinds = frames["wait_kinds"].set_index("kind")
     total = float(kinds["wait_s"].sum()) if len(kinds) else 0.0
     facts["log_wait_s"] = total

@@ -25,6 +25,8 @@ STANDBY_COMMIT_US = 1_000_000.0
 STATEMENT_TIMES = 3.0
 # A table read in full shows as that many rows more in a second than index reads ever count.
 SEQ_ROWS_PER_S = 10_000.0
+# A trouble that ended leaves at least so many calm buckets behind it.
+SETTLED_BUCKETS = 3
 # Reading is the problem where it makes up this part of what the database does more than before.
 MAIN_PART = 0.3
 
@@ -210,6 +212,18 @@ def _analyzed(f: Features) -> bool:
     return sampled or f.fact("sign_analyzed") > 0
 
 
+def _mended_by_index(f: Features) -> bool | None:
+    """From the log alone: whether an index was built at the end; None while the trouble lasts.
+
+    An index that is missing comes back by being built only, and building it takes longer than the
+    slow reads that are in the log. A plan comes back by itself.
+    """
+    lasting = f.window.last >= f.case.buckets - SETTLED_BUCKETS
+    if f.has("samples") or not f.has("logs") or (lasting and not f.fact("index_builds")):
+        return None
+    return f.fact("index_builds") > 0
+
+
 def missing_index(f: Features) -> Finding | None:
     """One statement reads a table in full: processor and reads, rows by sequential scan, an index
     gone.
@@ -225,9 +239,12 @@ def missing_index(f: Features) -> Finding | None:
     flipped = _analyzed(f) and not lost
     slope = f.fact("leader_slope", 1.0)
     confidence = 0.95 if lost else sure - (0.3 if flipped else 0.0) + (0.05 if slope >= 1.5 else 0)
+    built = _mended_by_index(f)
+    confidence += 0.0 if built is None else 0.15 if built else -0.2
     return _reading_finding(
         f, "missing_index", clamp(confidence, 0.05), lost, table if in_full else "",
-        {"plan_flip": "an index is gone" if lost else "no analyze came just before, or it grew",
+        {"plan_flip": "an index is gone" if lost else "it ended when an index was built" if built
+         else "no analyze came just before, or it grew",
          "access_surge": "one statement takes the time, and its calls did not grow with it",
          "wal_stall": "the time goes to the processor and to reads, not to the log"},
         "EXPLAIN (ANALYZE, BUFFERS) the statement, then CREATE INDEX CONCURRENTLY.",
@@ -239,12 +256,13 @@ def plan_flip(f: Features) -> Finding | None:
     sure = _read_problem(f)
     if not sure or lost_indexes(f):
         return None
-    analyzed = _analyzed(f)
-    confidence = sure if analyzed else min(sure, 0.6) - 0.2
+    analyzed, healed = _analyzed(f), _mended_by_index(f) is False
+    confidence = sure if analyzed else min(sure, 0.6) - (0.0 if healed else 0.2)
     return _reading_finding(
         f, "plan_flip", clamp(confidence + (0.05 if analyzed else 0.0), 0.05, 0.95), [], "",
         {"missing_index": "no index is gone, and a table was analyzed just before the step"
-         if analyzed else "not told: no analyze was seen, so a missing index is as likely",
+         if analyzed else "it ended, and no index was built" if healed
+        else "not told: no analyze was seen, so a missing index is as likely",
          "access_surge": "one statement takes the time, and its calls did not grow with it"},
         "Compare plans before and after (auto_explain), correct n_distinct or the "
         "statistics target, "
