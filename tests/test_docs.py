@@ -51,6 +51,27 @@ def test_commands_of_the_readme_exist():
     assert used <= set(COMMANDS)
 
 
+def _lines_of_commands():
+    """Each `walletlab ...` line of a code block or between backticks, with its document."""
+    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = re.sub(r"\\\n\s*", "", document.read_text("utf-8"))
+        found = re.findall(r"(?m)^(?:\S+=\S+ )?(walletlab [a-z].*?)(?: {2,}#.*| # .*)?$", text)
+        found += re.findall(r"`(walletlab [a-z][^`]*)`", text)
+        yield from (pytest.param(line, id=f"{document.stem}: {line}") for line in found)
+
+
+@pytest.mark.parametrize("line", _lines_of_commands())
+def test_options_of_the_documents_exist(line):
+    words = line.replace("[", " ").replace("]", " ").split()[1:]
+    command = cli.get_command(click.Context(cli), words[0])
+    assert command is not None, f"no such command: {words[0]}"
+    if isinstance(command, click.Group) and len(words) > 1:
+        command = command.commands[words[1]]
+    options = {"--help", *(name for p in command.params for name in p.opts + p.secondary_opts)}
+    used = {w.partition("=")[0] for w in words if re.match(r"--?[a-z]", w)}
+    assert used <= options
+
+
 def test_make_targets_of_the_readme_exist_and_help_lists_every_target():
     text = (ROOT / "Makefile").read_text("utf-8")
     targets = set(re.findall(r"(?m)^([a-z]+):", text))
