@@ -179,7 +179,7 @@ def _response(outage: Outage) -> str:
     said.append(f"First notice to customers: {frames.minutes_words(first)}")
     parts = [_bullets(said)]
     if outage.record.incident.kind == "outage":
-        columns = ["duty", "part", "article", "verdict"]
+        columns = ["duty", "article", "verdict"]
         scored = duties.score(outage.record)[columns].itertuples(index=False)
         parts.append(f"Announcements, {duties.LABEL} ({duties.CAUTION})")
         parts.append(_table([c.capitalize() for c in columns], ([*row] for row in scored)))

@@ -78,14 +78,12 @@ def laws_table(report: CapacityReport) -> tables.Html:
         "ceiling": "Ceiling (requests/s)",
         "residual": "Residual (share of mean)",
     }
-    measured = max((law.n_max for law in report.laws.values()), default=0)
     return tables.table(
         pd.DataFrame(rows, columns=["design", *labels]),
         "laws",
         labels=labels,
         formats={"residual": "percent"},
-        caption="Universal Scalability Law, values with 95 % intervals (bootstrap of repetitions, "
-        f"rather too narrow); up to {measured:g} connections were measured, beyond is extrapolated",
+        caption="Universal Scalability Law, with 95 % intervals",
     )
 
 
@@ -99,7 +97,8 @@ def _interval(estimate: usl.Estimate, digits: int) -> str:
 
 def measured_table(report: CapacityReport) -> tables.Html:
     """Return throughput, goodput and p99 of every experiment, with intervals."""
-    frame = effects.interval_by_experiment(report.sweep.results).sort_values("experiment")
+    frame = effects.interval_by_experiment(report.sweep.results)
+    frame = frame.sort_values("experiment", key=_by_number)
     shown = pd.DataFrame({"experiment": frame["experiment"], "repetitions": frame["repetitions"]})
     for column, label in (
         ("throughput_per_s", "Throughput (/s)"),
@@ -108,11 +107,12 @@ def measured_table(report: CapacityReport) -> tables.Html:
     ):
         values, lows, highs = (frame[f"{column}{end}"] for end in ("", "_low", "_high"))
         shown[label] = [_mean(*v) for v in zip(values, lows, highs, strict=True)]
-    caption = (
-        "Means with 95 % intervals (Student's t) over repetitions; a window has some hundred "
-        "requests, so that its p99 is nearly the slowest of them"
-    )
-    return tables.table(shown, "measured", caption=caption)
+    return tables.table(shown, "measured", caption="Means with 95 % intervals (Student's t)")
+
+
+def _by_number(names: pd.Series) -> pd.Series:
+    """Sort keys that put `connections-2` before `connections-16`."""
+    return names.str.replace(r"\d+", lambda digits: digits[0].zfill(6), regex=True)
 
 
 def _mean(value: float, low: float, high: float) -> str:
@@ -125,23 +125,21 @@ def validation_table(report: CapacityReport) -> tables.Html:
     """Return prediction beside measurement, load by load, with the error of each."""
     labels = {
         "offered_per_s": "Offered (/s)",
-        "busy_share": "Row busy, by the model",
+        "busy_share": "Row busy",
         "below_knee": "Below the knee",
-        "throughput_per_s": "Throughput (/s)",
+        "throughput_per_s": "Done (/s)",
         "throughput_predicted": "Predicted (/s)",
         "throughput_error": "Error",
-        "latency_ms_p95": "p95, median of windows (ms)",
-        "windows": "p95, windows from and to (ms)",
+        "measured": "p95 (ms), lowest and highest window",
         "latency_ms_p95_predicted": "Predicted p95 (ms)",
         "latency_error": "Error of p95",
     }
     shares = dict.fromkeys(("busy_share", "throughput_error", "latency_error"), "percent")
     frame = report.validation
-    if len(frame):
-        ends = zip(frame["latency_ms_p95_low"], frame["latency_ms_p95_high"], strict=True)
-        frame = frame.assign(windows=[f"{low:.0f} to {high:.0f}" for low, high in ends])
-    frame = frame.reindex(columns=["design", *labels])
-    return tables.table(frame, "validation", formats=shares, labels=labels)
+    windows = frame[["latency_ms_p95", "latency_ms_p95_low", "latency_ms_p95_high"]]
+    words = [f"{p95:,.0f} ({low:,.0f} to {high:,.0f})" for p95, low, high in windows.to_numpy()]
+    frame = frame.assign(measured=pd.Series(words, index=frame.index, dtype="str"))
+    return tables.table(frame[["design", *labels]], "validation", formats=shares, labels=labels)
 
 
 def scale_view(report: CapacityReport) -> tables.Html:
@@ -173,7 +171,8 @@ def findings(report: CapacityReport) -> list[tables.Finding]:
     """Return the findings table's rows."""
     items = []
     for row in report.effects[report.effects["pairs"] >= 2].to_dict("records"):
-        shown = "changes goodput" if row["shown"] else "shows no difference"
+        word = "raises goodput" if row["difference"] > 0 else "lowers goodput"
+        shown = word if row["shown"] else "shows no difference"
         items.append(
             tables.Finding(
                 f"{row['question']} in {row['design']} {shown}",
@@ -225,6 +224,15 @@ def caveats(report: CapacityReport) -> list[str]:
         f"{len(report.effects)} differences are asked for, each with an interval of its own: one "
         "in twenty of those that are none would show as one by chance."
     )
+    laws = (
+        "The intervals of the scalability law are of the repetitions only, and rather too narrow; "
+        f"above {max((law.n_max for law in report.laws.values()), default=0):g} connections, the "
+        "most that were measured, it is an extrapolation."
+    )
+    counted = (
+        "Goodput is counted by arrival, throughput by end: over a short window the one may exceed "
+        "the other. The p99 of a window of some hundred requests is nearly the slowest of them."
+    )
     front = (
         "A front brings its own connections: more fronts are more connections, too. Fewer "
         "processors for the server leave more to fronts and gateway."
@@ -241,6 +249,8 @@ def caveats(report: CapacityReport) -> list[str]:
         short,
         many,
         front,
+        counted,
+        laws,
         held_out,
         beyond,
         f"Runs lost, left out: {lost}.",

@@ -15,7 +15,7 @@ from analysis.incidents.clock import DatedEvent, Timeline
 from analysis.incidents.schema import Channel, Lane, Says
 from analysis.incidents.when import Span
 from analysis.licenses.corpus import rule_base
-from analysis.licenses.duties import LATER_TEXT, outage_duties
+from analysis.licenses.duties import LATER_TEXT, OutageDuty, outage_duties
 
 ON_RECORD, NOT_ON_RECORD, UNKNOWN = "on record", "not on record", "nothing public"
 LABEL = LATER_TEXT
@@ -58,19 +58,22 @@ def edition() -> str:
 def score(clock: Timeline) -> pd.DataFrame:
     """Return one row a duty, or part of one: article, verdict, minutes after the start, evidence.
 
-    Columns: duty, part ("" for the whole), article, verdict, after_min_low, after_min,
+    Columns: duty (with its part, where it has several), article, verdict, after_min_low, after_min,
     after_min_high, evidence, confidence. A duty with nothing public is `nothing public`, not a
     failure: absence of a record is no record of absence.
     """
     rules = rule_base()
     rows = [
-        {"duty": duty.text.en, "part": sign.part if sign else "", "article": duty.articles[0]}
-        | _found(clock, sign)
+        {"duty": _named(duty, sign), "article": duty.articles[0], **_found(clock, sign)}
         for duty in outage_duties(_REGIME, rules.covered_to, rules)
         for sign in _SIGNS.get(duty.id, (None,))
     ]
     minutes = dict.fromkeys(("after_min_low", "after_min", "after_min_high"), "float64")
     return pd.DataFrame(rows).astype(minutes)
+
+
+def _named(duty: OutageDuty, sign: _Sign | None) -> str:
+    return f"{duty.text.en}: {sign.part}" if sign and sign.part else duty.text.en
 
 
 def _found(clock: Timeline, sign: _Sign | None) -> dict[str, object]:

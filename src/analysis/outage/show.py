@@ -94,7 +94,6 @@ def milestones(outage: Outage) -> None:
     shown = pd.DataFrame(
         {
             "duty": frame["duty"],
-            "part": frame["part"],
             "article": frame["article"],
             "verdict": frame["verdict"],
             "after": [frames.minutes_words(_span(*s)) for s in spans],
