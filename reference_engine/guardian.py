@@ -22,6 +22,8 @@ from typing import Any
 
 import psutil
 
+from runlog.errors import EnvironmentFault
+
 _PATIENCE_S = 8.0
 _SCHEMA_PATIENCE_S = 120.0
 
@@ -46,7 +48,7 @@ class Guardian:
     def __exit__(self, *_: object) -> None:
         """Everything was ended in order: the guardian goes without touching anything."""
         if self._process is not None and self._process.stdin is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(EnvironmentFault):
                 self._tell(action="farewell")
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
@@ -70,9 +72,13 @@ class Guardian:
     def _tell(self, **message: Any) -> None:
         if self._process is None or self._process.stdin is None:
             return
-        with self._lock:
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-            self._process.stdin.flush()
+        try:
+            with self._lock:
+                self._process.stdin.write(json.dumps(message).encode() + b"\n")
+                self._process.stdin.flush()
+        except OSError as error:
+            what = "the process that cleans up after a crash has ended"
+            raise EnvironmentFault(what, error, "nothing was kept; run it again") from error
 
 
 def _end_process(pid: int, born: float, how: str) -> None:

@@ -90,10 +90,10 @@ class EmbeddedServer:
         return make_conninfo(host=str(self.sockets), port=PORT, user="postgres", dbname="postgres")
 
     def __enter__(self) -> EmbeddedServer:
-        self._own.enter_context(without_pg_variables())
-        if self._guardian is None:
-            self._guardian = self._own.enter_context(Guardian())
         try:
+            self._own.enter_context(without_pg_variables())
+            if self._guardian is None:
+                self._guardian = self._own.enter_context(Guardian())
             with folder_failures_told(self._given):
                 self._prepare()
                 self.start()

@@ -130,8 +130,9 @@ class Store:
         self.pool.timeout = flags.pool_timeout_ms / 1000
         if self.pool.max_size != flags.pool_size:
             # resize() lets go of surplus connections only after minutes, so the pool is replaced
-            old, self.pool = self.pool, self._make_pool(flags)
-            await self.pool.open()
+            new = self._make_pool(flags)
+            await new.open()
+            old, self.pool = self.pool, new
             task = asyncio.create_task(self._retire(old))
             self._retiring.add(task)
             task.add_done_callback(self._retiring.discard)

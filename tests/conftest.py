@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-if (Path(__file__).parent / "fixtures_postgres.py").exists():
-    pytest_plugins = ["fixtures_postgres"]
+pytest_plugins = ["fixtures_postgres"]
 
 FORBID_SKIPS = bool(os.environ.get("WALLETLAB_FORBID_SKIPS"))
 _skipped: list[str] = []

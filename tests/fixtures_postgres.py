@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,41 +127,31 @@ def emptied(ledger: Ledger) -> Ledger:
     return ledger
 
 
-class new_ledger:  # noqa: N801 - used like a function, as a context manager
-    """Context manager: a fresh ledger in a schema of its own on the session's server."""
-
-    def __init__(
-        self,
-        server: EmbeddedServer,
-        *,
-        wallets: int = WALLETS,
-        opening_jpy: int = OPENING_JPY,
-        limits: setup.Limits | None = None,
-    ) -> None:
-        self.server = server
-        self.name = f"test_{next(_numbers)}"
-        self.options: dict[str, Any] = {
-            "wallets": wallets,
-            "merchants": 3,
-            "opening_balances_jpy": [opening_jpy] * wallets,
-            "limits": limits,
-        }
-
-    def __enter__(self) -> Ledger:
-        dsn = self.server.dsn
-        schema.create(dsn, self.name)
-        setup.fill(dsn, self.name, **self.options)
-        create_reading_indexes(dsn, self.name)
-        self.connection = schema.connection_to(dsn, self.name, "test")
-        self.connection.autocommit = True
-        self.connection.row_factory = namedtuple_row
-        return Ledger(dsn, self.name, self.connection)
-
-    def __exit__(self, *_: object) -> None:
-        self.connection.close()
-        with psycopg.connect(self.server.dsn, autocommit=True) as connection:
+@contextmanager
+def new_ledger(
+    server: EmbeddedServer,
+    *,
+    wallets: int = WALLETS,
+    opening_jpy: int = OPENING_JPY,
+    limits: setup.Limits | None = None,
+) -> Iterator[Ledger]:
+    """A fresh ledger in a schema of its own on the session's server, dropped at the end."""
+    name = f"test_{next(_numbers)}"
+    schema.create(server.dsn, name)
+    openings = [opening_jpy] * wallets
+    setup.fill(
+        server.dsn, name, wallets=wallets, merchants=3, opening_balances_jpy=openings, limits=limits
+    )
+    create_reading_indexes(server.dsn, name)
+    try:
+        with schema.connection_to(server.dsn, name, "test") as connection:
+            connection.autocommit = True
+            connection.row_factory = namedtuple_row
+            yield Ledger(server.dsn, name, connection)
+    finally:
+        with psycopg.connect(server.dsn, autocommit=True) as connection:
             connection.execute("SET client_min_messages = warning")
-            connection.execute(f"DROP SCHEMA {self.name} CASCADE")
+            connection.execute(f"DROP SCHEMA {name} CASCADE")
 
 
 @pytest.fixture(scope="session")

@@ -131,19 +131,35 @@ HOSTILE = {
 }
 
 
-def test_pg_variables_of_the_environment_do_not_reach_an_embedded_server(monkeypatch):
-    """libpq would take each of them for this server, too; another's server keeps them."""
-    for name, value in HOSTILE.items():
-        monkeypatch.setenv(name, value)
-    show = "import psycopg, sys; print(psycopg.connect(sys.argv[1]).execute('SELECT now()'))"
-    with EmbeddedServer() as server:
-        with EmbeddedServer() as other:
-            assert other.settings()["fsync"] == "on"
-        with psycopg.connect(server.dsn) as connection:
-            row = connection.execute("SELECT now(), current_user, current_database()").fetchone()
-            assert row[1:] == ("postgres", "postgres")
-        subprocess.run([sys.executable, "-c", show, server.dsn], check=True, capture_output=True)
-    assert {name: os.environ[name] for name in HOSTILE} == HOSTILE
+def test_pg_variables_of_the_environment_do_not_reach_an_embedded_server(tmp_path):
+    """libpq would take each of them for this server, too; outside they are as they were."""
+    script = tmp_path / "embedded.py"
+    script.write_text(
+        textwrap.dedent("""
+        import os, subprocess, sys
+        import psycopg
+        from reference_engine.postgres import EmbeddedServer
+        query = "SELECT current_user, current_database(), now()::text"
+        child = "import psycopg, sys; print(psycopg.connect(sys.argv[1]).execute(sys.argv[2]))"
+        before = dict(os.environ)
+        with EmbeddedServer() as server:
+            with EmbeddedServer() as other:
+                assert other.settings()["fsync"] == "on"
+            with psycopg.connect(server.dsn) as connection:
+                assert connection.execute(query).fetchone()[:2] == ("postgres", "postgres")
+                connection.execute("SELECT now()").fetchone()
+            subprocess.run([sys.executable, "-c", child, server.dsn, query], check=True)
+        assert dict(os.environ) == before
+        """)
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env=os.environ | HOSTILE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_bad_setting_is_told_in_one_line_and_leaves_nothing(open_folder):

@@ -13,7 +13,7 @@ import click
 from analysis import paths
 from runlog.errors import UsageFault
 
-_TRUE = {"true": True, "on": True, "false": False, "off": False}
+_BOOLEANS = {"true": True, "on": True, "false": False, "off": False}
 
 
 @click.command("run")
@@ -21,8 +21,20 @@ _TRUE = {"true": True, "on": True, "false": False, "off": False}
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory to write (new).")
 @click.option("--seed", type=int, help="Seed of load and balances, instead of the scenario's own.")
 @click.option("--design", help="lock_across_call, phased or batched.")
-@click.option("--time-scale", type=float, default=1.0, show_default=True, help="Stretch of time.")
-@click.option("--flag", "flags", multiple=True, metavar="NAME=VALUE", help="Change a flag.")
+@click.option(
+    "--time-scale",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Stretch the script's times by this; never a latency or a limit.",
+)
+@click.option(
+    "--flag",
+    "flags",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change a switch of the wallet; repeatable (all of them: docs/scenarios.md).",
+)
 @click.option(
     "--dsn",
     envvar="DATABASE_URL",
@@ -98,8 +110,8 @@ def parse_flags(texts: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
-    if text.lower() in _TRUE:
-        return _TRUE[text.lower()]
+    if text.lower() in _BOOLEANS:
+        return _BOOLEANS[text.lower()]
     for kind in (int, float):
         try:
             return kind(text)
