@@ -244,15 +244,15 @@ def service_times(design: str) -> pd.DataFrame:
 
 
 def test_holding_the_lock_across_the_call_makes_the_row_busy_for_the_gateway_too():
-    locked = model.calibrate(service_times("lock_across_call"), "lock_across_call", "low")
-    phased = model.calibrate(service_times("phased"), "phased", "low")
+    locked = model.calibrate(service_times("lock_across_call"), "lock_across_call", ("low",))
+    phased = model.calibrate(service_times("phased"), "phased", ("low",))
     assert locked.row_s == pytest.approx(0.5 * 0.050 + 0.5 * 0.010)
     assert phased.row_s == pytest.approx(0.5 * 2 * 0.010 + 0.5 * 0.010)
     assert model.predict(phased, 1.0)["latency_us_p95"] == pytest.approx(62_000, rel=0.1)
 
 
 def test_what_is_not_locked_becomes_delay_and_no_time_is_lost():
-    whole = model.calibrate(service_times("phased"), "phased", "low")
+    whole = model.calibrate(service_times("phased"), "phased", ("low",))
     part = model.locked_share(whole, 0.7)
     assert part.row_s == pytest.approx(0.7 * whole.row_s)
     for a, b in zip(whole.kinds, part.kinds, strict=True):
@@ -262,7 +262,7 @@ def test_what_is_not_locked_becomes_delay_and_no_time_is_lost():
 
 def test_too_few_requests_calibrate_nothing():
     with pytest.raises(BadData, match="too few requests"):
-        model.calibrate(service_times("phased").head(29), "phased", "low")
+        model.calibrate(service_times("phased").head(29), "phased", ("low",))
 
 
 def timeline(variant: str, after: int) -> list[dict]:

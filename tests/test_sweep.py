@@ -10,7 +10,7 @@ import pytest
 
 from analysis import paths
 from analysis.capacity import plan
-from analysis.capacity.store import TABLES, read_sweep, write_sweep
+from analysis.capacity.store import TABLES, read_sweep, renew_sweep, write_sweep
 from analysis.cli import run_cli
 from reference_engine.scenario import load_scenario
 from runlog.errors import BadData, UsageFault
@@ -67,6 +67,28 @@ def test_a_sweep_reads_back_as_it_was_written(tmp_path):
     assert sweep.manifest["cpu_count"] == 2
     with pytest.raises(UsageFault, match="output exists"):
         write_sweep(tmp_path / "s", {}, {})
+
+
+def test_what_is_measured_anew_replaces_its_own_experiments_only(tmp_path):
+    first = pd.DataFrame([outcome(repetition=0), outcome(repetition=0, variant="15:10")])
+    other = outcome(study="metastability", paid=7)
+    studies = {"experiments": [], "studies": ["mitigation", "metastability"], "runs_lost": 1}
+    frame = pd.concat([first, pd.DataFrame([other])])
+    write_sweep(tmp_path / "s", {"outcomes": frame}, {**studies, "seed": 1})
+    new = {"outcomes": pd.DataFrame([outcome(paid=9)])}
+    manifest = {"experiments": [], "studies": ["mitigation"], "runs_lost": 0}
+    renewed = read_sweep(renew_sweep(read_sweep(tmp_path / "s"), new, manifest))
+    paid = renewed.outcomes.set_index("study")["paid"].to_dict()
+    assert paid == {"mitigation": 9, "metastability": 7}
+    assert renewed.manifest["measured_later"] == ["mitigation"]
+    assert (renewed.manifest["runs_lost"], renewed.manifest["seed"]) == (1, 1)
+    assert [p.name for p in tmp_path.iterdir()] == ["s"]
+
+
+def test_a_sweep_goes_to_one_place(tmp_path, capsys):
+    place = str(tmp_path / "s")
+    assert run_cli(["sweep", "--out", place, "--into", place, "--only", "phased"]) == 2
+    assert "--out or --into, not both" in capsys.readouterr().err
 
 
 def test_a_damaged_sweep_is_refused(tmp_path):

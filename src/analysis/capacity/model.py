@@ -84,14 +84,14 @@ class Model:
         return 1 / self.row_s if self.row_s > 0 else float("inf")
 
 
-def calibrate(service_times: pd.DataFrame, design: str, experiment: str) -> Model:
-    """Return the model calibrated on the requests of one experiment.
+def calibrate(service_times: pd.DataFrame, design: str, experiments: tuple[str, ...]) -> Model:
+    """Return the model calibrated on the requests of these experiments, taken together.
 
     Raises BadData for too few requests.
     """
-    frame = service_times[service_times["experiment"] == experiment]
+    frame = service_times[service_times["experiment"].isin(experiments)]
     if len(frame) < _SAMPLES_MIN:
-        what = f"{experiment}: {len(frame)} requests"
+        what = f"{', '.join(experiments)}: {len(frame)} requests"
         raise BadData("too few requests to calibrate a model", what, f"measure {_SAMPLES_MIN}")
     free = _free_statement_us(frame)
     paying = frame["operation"] == "card_payment"
@@ -105,7 +105,7 @@ def calibrate(service_times: pd.DataFrame, design: str, experiment: str) -> Mode
         for name, mask in groups.items()
         if mask.any()
     ]
-    return Model(design, (experiment,), tuple(kinds))
+    return Model(design, experiments, tuple(kinds))
 
 
 def _free_statement_us(frame: pd.DataFrame) -> _Floats:
@@ -141,11 +141,11 @@ def _seconds(values_us: _Floats) -> list[float]:
 def fit(
     service_times: pd.DataFrame, results: pd.DataFrame, design: str, experiments: tuple[str, ...]
 ) -> Model:
-    """Return the model calibrated on these experiments, the lowest load first.
+    """Return the model calibrated on these experiments: samples of all, the locked share by each.
 
     Raises BadData for too few requests.
     """
-    raw = calibrate(service_times, design, experiments[0])
+    raw = calibrate(service_times, design, experiments)
     candidates = [locked_share(raw, share) for share in LOCKED_SHARES]
     misses = [0.0] * len(candidates)
     for name in experiments:

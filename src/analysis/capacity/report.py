@@ -14,6 +14,8 @@ from analysis.capacity.store import Sweep, read_sweep
 from analysis.paths import find_run
 from runlog.errors import BadData
 
+SERVED_ALL = 0.9  # a step that served more than this of its load shows no limit of its own
+
 
 @dataclass(frozen=True)
 class CapacityReport:
@@ -45,7 +47,7 @@ def capacity_report(name: str) -> CapacityReport:
     for design in sorted(results["design"].unique()):
         steps = results[(results["purpose"] == "scalability") & (results["design"] == design)]
         try:
-            laws[design] = usl.fit_usl(steps["pool_size"], steps["throughput_per_s"])
+            laws[design] = _law(steps)
         except BadData as fault:
             not_done.append(f"no scalability law for {design}: {fault.what} ({fault.value})")
         try:
@@ -64,6 +66,18 @@ def capacity_report(name: str) -> CapacityReport:
         goodput=counterfactual.goodput_after(sweep.timelines),
         not_done=not_done,
     )
+
+
+def _law(steps: pd.DataFrame) -> usl.UslFit:
+    """Fit the scalability law to steps that were all offered more than they could serve.
+
+    Raises BadData when some step served what it was offered: that is the load, not a capacity.
+    """
+    served = steps["throughput_per_s"] / steps["offered_per_s"]
+    if len(steps) and served.max() > SERVED_ALL:
+        what = f"{served.max():.0%} of {steps['offered_per_s'].max():g} per second"
+        raise BadData("nearly all that was offered was served", what, "offer more")
+    return usl.fit_usl(steps["pool_size"], steps["throughput_per_s"])
 
 
 def _modelled(sweep: Sweep, design: str) -> tuple[model.Model, pd.DataFrame]:

@@ -132,6 +132,34 @@ def write_sweep(out: Path, tables: dict[str, pd.DataFrame], manifest: dict[str, 
     return out
 
 
+def renew_sweep(old: Sweep, tables: dict[str, pd.DataFrame], manifest: dict[str, Any]) -> Path:
+    """Put what was measured anew in place of the same experiments and studies of a sweep.
+
+    Everything else stays. The manifest lists what was measured later than the rest, because only
+    what was measured together shares the machine's mood. Returns the folder.
+    """
+    merged = {}
+    for name, new in tables.items():
+        what = "study" if name in ("outcomes", "timelines") else "experiment"
+        kept = getattr(old, name)
+        kept = kept[~kept[what].isin(new[what].unique())]
+        merged[name] = pd.concat([kept, new], ignore_index=True) if len(kept) else new
+    merged = {name: getattr(old, name) for name in TABLES if name not in merged} | merged
+    anew = [*manifest["experiments"], *manifest["studies"]]
+    content = {k: v for k, v in old.manifest.items() if k not in ("version", "kind", "tables")}
+    for name in ("experiments", "studies"):
+        content[name] = list(dict.fromkeys([*content[name], *manifest[name]]))
+    content["runs_lost"] += manifest["runs_lost"]
+    before = [n for n in content.get("measured_later", []) if n not in anew]
+    content["measured_later"] = before + anew
+    aside = old.folder.with_name(f"{old.folder.name}.old-{os.getpid()}")
+    fresh = write_sweep(old.folder.with_name(f"{old.folder.name}.new"), merged, content)
+    old.folder.rename(aside)
+    fresh.rename(old.folder)
+    shutil.rmtree(aside)
+    return old.folder
+
+
 def _write(folder: Path, name: str, frame: pd.DataFrame | None) -> dict[str, Any]:
     columns = TABLES[name]
     given = pd.DataFrame(columns=list(columns)) if frame is None or not len(frame) else frame

@@ -16,7 +16,7 @@ import psutil
 from analysis import paths
 from analysis.capacity import counterfactual, plan
 from analysis.capacity.measure import measure_session, measure_study
-from analysis.capacity.store import write_sweep
+from analysis.capacity.store import read_sweep, renew_sweep, write_sweep
 from runlog.errors import EnvironmentFault, UsageFault
 
 STUDIES = (counterfactual.MITIGATION, counterfactual.METASTABILITY)
@@ -39,12 +39,18 @@ STUDIES = (counterfactual.MITIGATION, counterfactual.METASTABILITY)
     show_default=True,
     help="How often each variant of a study is run.",
 )
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path),
+    help="A sweep in which the chosen experiments are put in place of the old.",
+)
 @click.option("--list", "list_them", is_flag=True, help="List the experiments and end.")
 def sweep_command(
     out: Path | None,
     only: tuple[str, ...],
     repetitions: int,
     study_repetitions: int,
+    into: Path | None,
     list_them: bool,
 ) -> None:
     """Measure what more fronts, connections, processors, another design, sharding, shedding and
@@ -57,16 +63,20 @@ def sweep_command(
     \b
     walletlab sweep --list
     walletlab sweep --only locked-fronts --only locked --repetitions 3
+    walletlab sweep --only phased --into runs/my-sweep
     """
     experiments, studies = _chosen(only)
     if list_them:
         _list(experiments, studies)
         return
+    if into is not None and out is not None:
+        raise UsageFault("two places to write to", f"{out}, {into}", "--out or --into, not both")
+    old = read_sweep(into) if into is not None else None
     out = out or paths.runs() / time.strftime("sweep-%Y%m%dT%H%M%S")
     if out.exists():
         raise UsageFault("output exists", out, "choose another --out, or remove it first")
     tables, manifest = _measure(experiments, studies, repetitions, study_repetitions)
-    click.echo(write_sweep(out, tables, manifest))
+    click.echo(renew_sweep(old, tables, manifest) if old else write_sweep(out, tables, manifest))
 
 
 def _chosen(only: tuple[str, ...]) -> tuple[list[plan.Experiment], tuple[str, ...]]:
