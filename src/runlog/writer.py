@@ -133,11 +133,7 @@ class RunWriter:
                 what = str(error).splitlines()[0]
                 raise BadData(f"table {table.name} does not fit the contract", what) from error
             _sync(target)
-        rows = self.connection.execute(
-            f"SELECT count(*) FROM read_parquet('{_quoted(target)}')"
-        ).fetchall()[0][0]
-        self._tables[table.name] = TableFile(rows=rows, sha256=sha256_of(target))
-        return int(rows)
+        return self._entered(table, target)
 
     def adopt(self, table_name: str, path: Path) -> int:
         """Take a finished Parquet file as one table, as it is; return its rows.
@@ -158,6 +154,10 @@ class RunWriter:
             else:
                 shutil.copyfile(path, target)
             _sync(target)
+        return self._entered(table, target)
+
+    def _entered(self, table: Table, target: Path) -> int:
+        """Enter a finished file in the list of tables; return its rows."""
         rows = self.connection.execute(
             f"SELECT count(*) FROM read_parquet('{_quoted(target)}')"
         ).fetchall()[0][0]
