@@ -81,6 +81,10 @@ class Window:
         """The window of the same length that ends where this one starts."""
         return Window(self.run, self.start - (self.end - self.start), self.start)
 
+    def late(self) -> Window:
+        """The second half of this window."""
+        return Window(self.run, self.start + (self.end - self.start) / 2, self.end)
+
     def roots(self) -> tuple[int, int]:
         """Samples of sessions that block others and are free: active, idle in transaction."""
         active, idle = self.ask(_ROOTS)
@@ -118,9 +122,12 @@ def lock_across_call(w: Window) -> bool:
 
 
 def pool_exhaustion(w: Window) -> bool:
-    """More time in the queue of the pool than in the database, with few sessions there."""
+    """More time in the queue of the pool than in the database, with few sessions there.
+
+    On a slow machine many still queue at the larger pool when it is replaced, and are served by it.
+    """
     queued, worked = w.span_total_us("span = 'pool_wait'"), w.span_total_us("span = 'ledger_tx'")
-    return queued > 2 * worked and w.waits(FRONTS + " AND state <> 'idle'") < 3
+    return queued > 2 * worked and w.late().waits(FRONTS + " AND state <> 'idle'") < 3
 
 
 def connection_limit(w: Window) -> bool:
@@ -135,7 +142,7 @@ def connection_limit(w: Window) -> bool:
 
 def retry_storm(w: Window) -> bool:
     """Many attempts for few successes, still so after the trigger has ended."""
-    late = Window(w.run, w.start + (w.end - w.start) / 2, w.end)
+    late = w.late()
     attempts = late.requests("needs_auto_charge")
     gained = late.requests("needs_auto_charge AND outcome = 'approved'")
     return late.requests("attempt > 2") >= 10 and gained < attempts / 3
