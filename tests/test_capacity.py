@@ -133,7 +133,7 @@ def exponential_model(mean_s: float) -> model.Model:
     samples = np.random.default_rng(3).exponential(mean_s, size=4_000)
     samples *= mean_s / samples.mean()
     kind = model.Kind("all", 1.0, 1, [float(v) for v in samples], [0.0], [0.0])
-    return model.Model("lock_across_call", ("made up",), (kind,))
+    return model.Model("lock_across_call", ("made up",), ((kind,),))
 
 
 def test_the_simulation_agrees_with_the_theory_of_one_server():
@@ -171,7 +171,9 @@ def measured_load(made: model.Model, offered_per_s: float, slower: float) -> pd.
     rows = []
     for number in range(30):
         watch = model.Watch(window_s=2.0, replications=1)
-        latencies = model._simulate(made, offered_per_s, watch, 1_000 + number) * 1e6 * slower
+        latencies = (
+            model._simulate(made.windows[0], offered_per_s, watch, 1_000 + number) * 1e6 * slower
+        )
         p50, p95 = np.percentile(latencies, [50, 95])
         rows.append(
             {
@@ -208,9 +210,9 @@ def test_who_gives_up_counts_with_its_wait_not_more():
 
 
 def test_a_payment_keeps_the_row_longer_than_an_arrival_of_the_mix():
-    paying = exponential_model(0.02).kinds[0]
+    paying = exponential_model(0.02).windows[0][0]
     other = model.Kind("other", 0.2, 0, [0.0], [0.0], [0.1])
-    mixed = model.Model("phased", (), (replace(paying, share=0.8), other))
+    mixed = model.Model("phased", (), ((replace(paying, share=0.8), other),))
     assert mixed.row_s == pytest.approx(0.016)
     assert mixed.payment_row_s == pytest.approx(0.020)
 
@@ -255,9 +257,21 @@ def test_what_is_not_locked_becomes_delay_and_no_time_is_lost():
     whole = model.calibrate(service_times("phased"), "phased", ("low",))
     part = model.locked_share(whole, 0.7)
     assert part.row_s == pytest.approx(0.7 * whole.row_s)
-    for a, b in zip(whole.kinds, part.kinds, strict=True):
+    for a, b in zip(whole.windows[0], part.windows[0], strict=True):
         total = [np.mean(k.hold_s) * k.visits + np.mean(k.delay_s) for k in (a, b)]
         assert total[0] == pytest.approx(total[1])
+
+
+def test_one_window_in_which_the_machine_was_busy_does_not_decide():
+    calm = [service_times("phased").assign(repetition=n) for n in range(4)]
+    late = {n: calm[0][n] * 20 for n in ("latency_us", "tx_us", "commit_us")}
+    busy = calm[0].assign(repetition=4, **late)
+    alone = model.calibrate(pd.concat(calm), "phased", ("low",))
+    spoilt = model.calibrate(pd.concat([*calm, busy]), "phased", ("low",))
+    assert spoilt.row_s == pytest.approx(alone.row_s)
+    assert spoilt.payment_row_s == pytest.approx(alone.payment_row_s)
+    p95 = [model.predict(m, 5.0)["latency_us_p95"] for m in (alone, spoilt)]
+    assert p95[1] == pytest.approx(p95[0], rel=0.05)
 
 
 def test_too_few_requests_calibrate_nothing():

@@ -240,8 +240,9 @@ def caveats(report: CapacityReport) -> list[str]:
     held_out = (
         "The percentile of a load is the median of the percentiles of its windows, so that one "
         "window in which the machine did something else does not decide; few loads are held out, "
-        "and the median of their errors is itself uncertain. Below the knee the model's throughput "
-        "is what arrives: only its latency is put to the test."
+        "and the median of their errors is itself uncertain. That figures and calibration go by "
+        "window was decided after pooled requests had failed on earlier sweeps. Below the knee the "
+        "model's throughput is what arrives: only its latency is put to the test."
     )
     return [
         machine,
