@@ -100,6 +100,8 @@ def run_scenario(
             _play(stage)
             echo("settling, exporting")
             _settle(stage)
+            for note in stage.notes:
+                echo(f"note: {note}")
             export_run(writer, stage)
             writer.add_json(TRUTH, _truth(stage))
             return writer.commit(_manifest(stage, arrivals_told(writer)))
@@ -245,8 +247,11 @@ def _play(stage: Stage) -> None:
     if stage.fronts.lost:
         numbers = ", ".join(map(str, sorted(set(stage.fronts.lost))))
         stage.notes.append(f"fronts that ended by themselves: {numbers}")
-    told = ", ".join(f"{name} {count}" for name, count in stage.sampler.told.items())
-    stage.notes.append(f"sampler: {told}")
+    told = stage.sampler.told
+    stage.notes.append(
+        f"sampler: {told['samples']} samples, {told['late_samples']} left out because one took too "
+        f"long, connection lost {told['lost_connections']} times"
+    )
 
 
 def _wait_until(stage: Stage, at_s: float) -> None:
