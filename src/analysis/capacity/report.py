@@ -137,8 +137,9 @@ def _model_sentences(report: CapacityReport) -> list[str]:
             )
         elif trusted:
             said.append(
-                f"The model of `{design}` predicts held-out loads below the knee with a median "
-                f"error of {error} of the 95th percentile, and is used beyond this machine."
+                f"The model of `{design}` predicts held-out loads below the knee (the row "
+                f"{busiest(report, design)} busy at most) with a median error of {error} of the "
+                "95th percentile, and is used beyond this machine."
             )
         else:
             said.append(
@@ -146,6 +147,15 @@ def _model_sentences(report: CapacityReport) -> list[str]:
                 "95th percentile), so nothing is predicted from it."
             )
     return said
+
+
+def busiest(report: CapacityReport, design: str) -> str:
+    """Return how busy the row was, in percent, at the busiest load that the model was tested on.
+
+    Where that is little, queueing at the row was hardly tested.
+    """
+    loads = report.validation[report.validation["design"] == design]
+    return tables.percent(loads.loc[loads["below_knee"].astype("bool"), "busy_share"].max(), 0)
 
 
 def little_sentence(report: CapacityReport) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis import tables
 from analysis.capacity import answers, counterfactual, effects, scale, usl
-from analysis.capacity.report import CapacityReport
+from analysis.capacity.report import CapacityReport, busiest
 from analysis.charts import capacity as charts
 
 
@@ -159,8 +159,8 @@ def scale_view(report: CapacityReport) -> tables.Html:
         "model_error": "Model error (median, p95)",
     }
     shares = {"hottest_wallet_busy": "percent", "model_error": "percent"}
-    highest = report.validation["offered_per_s"].max()
-    caption = f"By the utilisation law, far beyond the {highest:g} per second that were measured"
+    tested = ", ".join(f"{design} {busiest(report, design)}" for design in frame["design"])
+    caption = f"By the utilisation law; tested with the row busy at most: {tested}"
     left_out = sorted(set(report.sweep.results["design"]) - set(frame["design"]))
     if left_out:
         caption += "; not shown, because no model of it passed: " + ", ".join(left_out)
@@ -217,7 +217,8 @@ def caveats(report: CapacityReport) -> list[str]:
     beyond = (
         "The scale view counts settlement rows and the hottest wallet only, which is taken to be "
         "locked as long as the settlement row; disks, replicas and the network of such a system "
-        "are not in the model."
+        "are not in the model. A model tested while the row was little busy has hardly been tested "
+        "on queueing at it."
     )
     short = "A sweep's runs are short: a slow drift (dead rows, a filling cache) does not show."
     many = (
