@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from log_case import LOGS, import_text, record, table
 
+from analysis.importers import fast, postgres
 from analysis.importers.postgres import Options, import_postgres_logs
 from analysis.sql import load
 from runlog.writer import connect
@@ -96,6 +97,26 @@ def test_rejected_lines_are_masked_too(tmp_path: Path) -> None:
     rejected = table(tmp_path / "run", "rejects")["text"].iloc[0]
     assert "Jane" not in rejected
     assert "4111" not in rejected
+
+
+def test_statements_known_by_heart_are_masked_like_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "FAST_FROM_BYTES", 0)
+    monkeypatch.setattr(postgres, "_read_carefully", None)  # any use of it is an error
+    said = ["select 'Jane Roe', $1", 'update "it\'s" set a = 7', "commit", "select 1;: 2"]
+    text = "".join(
+        record(n + 1, f"duration: {n}.250 ms  execute s_{n}: {said[n % 4]}") for n in range(40)
+    )
+    (tmp_path / "known").mkdir()
+    (tmp_path / "unknown").mkdir()
+    import_text(tmp_path / "known", text)
+    monkeypatch.setattr(fast, "_FREQUENT_MAX", 0)
+    import_text(tmp_path / "unknown", text)
+    known = table(tmp_path / "known" / "run")
+    assert known.equals(table(tmp_path / "unknown" / "run"))
+    assert not known["message"].str.contains("Jane").any()
+    assert known["duration_us"].tolist() == [n * 1000 + 250 for n in range(40)]
 
 
 def test_literals_are_kept_when_asked(tmp_path: Path) -> None:

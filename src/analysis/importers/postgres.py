@@ -94,17 +94,18 @@ def _prepare(writer: RunWriter, rule: ZoneRule, likely: str, keep_literals: bool
     con.execute("SET memory_limit = '1000MB'")
     con.execute(f"SET temp_directory = '{str(scratch).replace(chr(39), chr(39) * 2)}'")
     con.execute(load("duckdb/import_unmasked" if keep_literals else "duckdb/import_masking"))
+    fast.know_frequent(con, [])
     with_ms = "substr(x, 20, 1) = '.'"
-    length = f"CASE WHEN {with_ms} THEN 23 ELSE 19 END"
-    stamp = f"TRY_CAST(substr(x, 1, {length}) AS TIMESTAMP)"
-    zone = f"CASE WHEN {with_ms} THEN ltrim(substr(x, 21), '.0123456789 ') ELSE substr(x, 21) END"
-    zone = f"CASE WHEN {with_ms} AND substr(x, 24, 1) = ' ' THEN substr(x, 25) ELSE {zone} END"
-    offset = rule.offset_sql("z", "t", likely)
-    con.execute(f"CREATE TEMP MACRO log_offset(z, t) AS {offset}")
     con.execute(
-        "CREATE TEMP MACRO log_instant(x) AS make_timestamptz("
-        f"epoch_us({stamp}) - log_offset({zone}, {stamp}))"
+        "CREATE TEMP MACRO stamp_of(x) AS "
+        f"TRY_CAST(left(x, CASE WHEN {with_ms} THEN 23 ELSE 19 END) AS TIMESTAMP)"
     )
+    con.execute(
+        f"CREATE TEMP MACRO zone_of(x) AS CASE WHEN NOT {with_ms} THEN substr(x, 21) "
+        "WHEN substr(x, 24, 1) = ' ' THEN substr(x, 25) "
+        "ELSE ltrim(substr(x, 21), '.0123456789 ') END"
+    )
+    con.execute(f"CREATE TEMP MACRO log_offset(z, t) AS {rule.offset_sql('z', 't', likely)}")
 
 
 def _check_zones(sources: list[Source], rule: ZoneRule) -> str:

@@ -116,8 +116,12 @@ class ZoneRule:
         `zone` and `stamp` are SQL expressions (text, TIMESTAMP); `likely` is tried first.
         """
         fixed = self._fixed_minutes()
-        ordered = sorted(fixed, key=lambda name: name != likely)
-        cases = [f"WHEN {zone} = '{name}' THEN {fixed[name] * _MINUTE}" for name in ordered]
+        first = [likely] if likely in fixed else []
+        cases = [f"WHEN {zone} = '{name}' THEN {fixed[name] * _MINUTE}" for name in first]
+        # one map, not a branch for each of a hundred names: the statement is planned for every file
+        named = ", ".join(f"'{name}': {minutes * _MINUTE}" for name, minutes in fixed.items())
+        known = f"MAP {{{named}}}[{zone}]"
+        cases.append(f"WHEN {known} IS NOT NULL THEN {known}")
         for abbreviation, periods in self._moving().items():
             conditions = _local_cases(periods, stamp)
             cases.append(f"WHEN {zone} = '{abbreviation}' THEN CASE {conditions} END")
