@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
+import pandas as pd
 
 from analysis.bottleneck import logtables
 from analysis.sql import load
@@ -27,7 +28,8 @@ EVIDENCE = ("samples", "logs", "requests")
 class Case:
     """A run with its working tables (`bn_*`), the time axis, and what evidence may be used.
 
-    `bucket_s` is the width of the time buckets in seconds; bucket 0 starts at `start`.
+    `bucket_s` is the width of the time buckets in seconds; bucket 0 starts at `start`. `kept` holds
+    results that several sections ask for.
     """
 
     run: Run
@@ -36,6 +38,7 @@ class Case:
     end: dt.datetime
     bucket_s: int
     evidence: frozenset[str]
+    kept: dict[tuple[object, ...], pd.DataFrame] = field(default_factory=dict, repr=False)
 
     @property
     def manifest(self) -> Manifest:

@@ -21,7 +21,6 @@ MAX_HOPS = 64
 # table -> its query, in the order in which they can be made
 QUERIES = {
     "bn_durations": "duckdb/bottleneck_durations",
-    "bn_examples": "duckdb/bottleneck_examples",
     "bn_fingerprints": "duckdb/bottleneck_fingerprints",
     "bn_sessions": "duckdb/bottleneck_sessions",
     "bn_log_lines": "duckdb/bottleneck_log_lines",
@@ -42,10 +41,6 @@ def create(con: duckdb.DuckDBPyConnection, axis: dict[str, Any], *, use: bool) -
         )
     logevents.create(con)
     _table(con, "bn_durations", axis)
-    _table(con, "bn_examples")
-    # the same reading of a record as everywhere, over the few examples instead of the whole log
-    parsed = load("duckdb/log_events_durations").replace("FROM pg_log", "FROM bn_examples")
-    con.execute(f"CREATE OR REPLACE TEMP TABLE bn_example_durations AS {parsed}")
     _table(con, "bn_fingerprints")
     _table(con, "bn_sessions", {"use": use})
     _table(con, "bn_log_lines", {**axis, "use": use})

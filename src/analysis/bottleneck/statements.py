@@ -13,6 +13,7 @@ from analysis.bottleneck.window import Window
 from analysis.sql import load
 
 TOP = 15
+_KEPT = 100  # rows of a table of statements that are kept for the next who asks
 
 
 def logged_statements(case: Case, window: Window | None = None, top: int = TOP) -> pd.DataFrame:
@@ -22,7 +23,11 @@ def logged_statements(case: Case, window: Window | None = None, top: int = TOP) 
     p999_us, max_us. Exact: each percentile is a logged duration. Binds and parses are rows of their
     own. Statements below log_min_duration_statement, failed and cancelled ones left no duration.
     """
-    return _query(case, "bottleneck_log_statements", {**buckets(window), "top": top})
+    span = buckets(window)
+    key = ("logged_statements", *span.values())
+    if key not in case.kept:
+        case.kept[key] = _query(case, "bottleneck_log_statements", {**span, "top": _KEPT})
+    return case.kept[key].head(min(top, _KEPT)).copy()
 
 
 def sampled_statements(case: Case, window: Window | None = None, top: int = TOP) -> pd.DataFrame:

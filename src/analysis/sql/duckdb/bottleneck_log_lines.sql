@@ -17,6 +17,6 @@ SELECT
         ELSE 'other'
     END AS what,
     message
-FROM pg_log
+FROM log_records
 WHERE $use AND message NOT LIKE 'duration:%' AND message NOT LIKE 'process % still waiting for %'
     AND message NOT LIKE 'process % acquired %'
