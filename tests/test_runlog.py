@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ import pytest
 from runlog.errors import BadData, EnvironmentFault, UsageFault
 from runlog.manifest import Clock, Manifest
 from runlog.reader import open_run
-from runlog.schema import TABLES
+from runlog.schema import CHECKED, TABLES
 from runlog.writer import RunWriter, connect
 
 NOW = datetime(2018, 10, 9, 5, 14, tzinfo=UTC)
@@ -128,6 +129,19 @@ def test_every_fault_of_the_rows_is_found_at_once_with_an_example(tmp_path):
     assert "requests.scheduled_at: is NULL in 2 row(s)" in text
     assert "key (request_id, attempt) not unique" in text
     assert text.startswith("4 fault(s)")
+
+
+def test_rows_checked_elsewhere_are_not_checked_again_but_the_bytes_are(tmp_path, monkeypatch):
+    out = write(tmp_path / "run", f"{EVENT} FROM range(2)")
+    with pytest.raises(BadData, match="not unique"):
+        open_run(out)
+    manifest = (out / "manifest.json").read_bytes()
+    monkeypatch.setenv(CHECKED, f"other {hashlib.sha256(manifest).hexdigest()}")
+    open_run(out).close()
+    table = out / "events.parquet"
+    table.write_bytes(table.read_bytes() + b"x")
+    with pytest.raises(BadData, match="sha256 differs"):
+        open_run(out)
 
 
 def test_wrong_type_in_a_foreign_file_is_named(tmp_path):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 CONTRACT_VERSION = 1
 MANIFEST = "manifest.json"
 TRUTH = "truth.json"
+CHECKED = "WALLETLAB_CHECKED"  # environment: SHA-256 of manifests whose rows are checked elsewhere
 
 TIME = "TIMESTAMP WITH TIME ZONE"
 TEXT = "VARCHAR"

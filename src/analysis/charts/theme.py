@@ -6,11 +6,14 @@ forms of colour blindness. Colour never stands alone: series also differ by dash
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from typing import Any
 
 import plotly.graph_objects as go
 import plotly.io as pio
+
+from analysis.charts.config import CONFIG
 
 ORANGE = "#E69F00"
 SKY_BLUE = "#56B4E9"
@@ -53,14 +56,12 @@ EVENT_COLOURS = {
     "recovery": BLUISH_GREEN,
 }
 
+_ONE_AT_A_TIME = threading.Lock()  # a kernel gets the theme ready beside its first cell
 HEIGHTS_PX = {"small": 280, "normal": 380, "tall": 540, "page": 760}
 FONT = (
     'system-ui, -apple-system, "Segoe UI", "Hiragino Sans", "Noto Sans CJK JP", "Noto Sans JP", '
     '"Yu Gothic", Meiryo, sans-serif'
 )
-
-# plotly.js offers to upload a chart's data to its vendor unless told not to.
-CONFIG: dict[str, Any] = {"showSendToCloud": False, "displaylogo": False, "responsive": True}
 
 
 @cache
@@ -118,10 +119,11 @@ def install() -> None:
 
     Called by every helper that makes a figure, so that importing this module changes nothing.
     """
-    if "incident" not in pio.templates:
-        pio.templates["incident"] = template()
-    pio.renderers["plotly_mimetype"].config = dict(CONFIG)
-    pio.renderers.default = "plotly_mimetype"
+    with _ONE_AT_A_TIME:
+        if "incident" not in pio.templates:
+            pio.templates["incident"] = template()
+        pio.renderers["plotly_mimetype"].config = dict(CONFIG)
+        pio.renderers.default = "plotly_mimetype"
 
 
 def line_style(index: int) -> dict[str, Any]:

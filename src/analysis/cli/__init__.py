@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
@@ -73,6 +74,7 @@ def cli(verbose: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with the documented exit code."""
+    gc.set_threshold(100_000)  # imports make many objects and next to no garbage
     signal.signal(signal.SIGTERM, _terminate)
     # a shell starts background jobs with SIGINT ignored; an orderly end must work there, too
     signal.signal(signal.SIGINT, signal.default_int_handler)

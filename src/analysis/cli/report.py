@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +15,7 @@ from analysis import paths
 from runlog.errors import UsageFault
 
 if TYPE_CHECKING:
+    from analysis.report.kernels import Kernels
     from analysis.report.site import Page
 
 
@@ -71,13 +73,19 @@ def _some(
     out: Path | None,
     single_file: bool,
 ) -> int:
-    from analysis.report.site import run_pages, unique
+    from analysis.report.kernels import Kernels
+    from analysis.report.site import notebooks_of, run_pages, unique
 
     found = [paths.find_run(name) for name in runs]
-    _validate(found)
-    pages = unique(run_pages(found, notebooks, parameters))
-    target = out or paths.reports() / "runs" / (found[0].name if found else pages[0].slug)
-    return _build(pages, target, "Reports on the runs and notebooks asked for.", single_file)
+    with Kernels() as kernels, ThreadPoolExecutor(1) as beside:
+        # a kernel starts, the runs are checked, and papermill is loaded, all at the same time
+        kernels.start_ahead(notebooks_of(found, notebooks), found)
+        checked = beside.submit(_validate, found)
+        pages = unique(run_pages(found, notebooks, parameters))
+        checked.result()
+        target = out or paths.reports() / "runs" / (found[0].name if found else pages[0].slug)
+        words = "Reports on the runs and notebooks asked for."
+        return _build(pages, target, words, single_file, kernels)
 
 
 def _whole(source: str, all_incidents: bool, out: Path | None, single_file: bool) -> int:
@@ -140,8 +148,13 @@ def _run_live() -> dict[str, Path]:
     return made
 
 
-def _build(pages: Sequence[Page], out: Path, subtitle: str, single_file: bool) -> int:
-    from analysis import postmortem
+def _build(
+    pages: Sequence[Page],
+    out: Path,
+    subtitle: str,
+    single_file: bool,
+    kernels: Kernels | None = None,
+) -> int:
     from analysis.report.build import build
 
     site = build(
@@ -149,8 +162,9 @@ def _build(pages: Sequence[Page], out: Path, subtitle: str, single_file: bool) -
         out,
         subtitle=subtitle,
         single_file=single_file,
-        extras=(postmortem.extra,),
+        extras=(_postmortem,),
         echo=lambda line: click.echo(line, err=True),
+        kernels=kernels,
     )
     click.echo(str(site.index))
     if site.failed:
@@ -160,3 +174,12 @@ def _build(pages: Sequence[Page], out: Path, subtitle: str, single_file: bool) -
         )
         return 1
     return 0
+
+
+def _postmortem(page: Page, document: dict[str, Any]) -> tuple[str, str, str] | None:
+    """The draft post-mortem beside a timeline; only then is it worth loading."""
+    if not page.notebook.stem.startswith("01_"):
+        return None
+    from analysis import postmortem
+
+    return postmortem.extra(page, document)  # noqa: S610

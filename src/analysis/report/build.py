@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from analysis.report import exporter, folder, provenance
+from analysis.report import folder, provenance
+from analysis.report.kernels import Kernels
 from analysis.report.metrics import to_bytes
 from analysis.report.runner import Failure, Job, Outcome, execute_all
 from analysis.report.site import GROUPS, Page
 from runlog.errors import BadData, LabError
 from runlog.manifest import read_manifest
 from runlog.writer import space_guard
+
+if TYPE_CHECKING:
+    from analysis.report.exporter import Body
 
 # A side file of a report: given page and metrics, returns (link text, file name, content) or None.
 Extra = Callable[[Page, dict[str, Any]], tuple[str, str, str] | None]
@@ -56,11 +61,12 @@ def build(
     extras: Sequence[Extra] = (),
     echo: Callable[[str], None] = lambda _: None,
     workers: int | None = None,
+    kernels: Kernels | None = None,
 ) -> Site:
     """Execute and export every page into `out`, which is replaced only when all is written.
 
-    A failed notebook is listed in red with its error and its partial report. Raises UsageFault
-    or EnvironmentFault when `out` cannot be taken.
+    `kernels` may hold some that were started ahead. A failed notebook is listed in red with its
+    error and its partial report. Raises UsageFault or EnvironmentFault when `out` cannot be taken.
     """
     with folder.replaced(out) as building:
         jobs = []
@@ -79,16 +85,29 @@ def build(
             state = f"FAILED: {entry.failure.error}" if entry.failure else "done"
             echo(f"[{len(entries)}/{len(pages)}] {page.slug}: {state} ({outcome.seconds:.1f} s)")
 
-        execute_all(jobs, workers=workers, finished=finished)
+        with ThreadPoolExecutor(1) as meanwhile:
+            meanwhile.submit(_prepare)
+            execute_all(jobs, workers=workers, finished=finished, kernels=kernels)
         ordered = [entries[page.slug] for page in pages]
         with space_guard(out):
             _write_index(building, pages, ordered, subtitle, single_file)
     return Site(out.absolute() / "index.html", ordered)
 
 
+def _prepare() -> None:
+    """Load what the export needs while the kernels are at work."""
+    from analysis.report import exporter
+
+    exporter.prepare()
+    provenance.source_version()
+    provenance.facts_sha256()
+
+
 def _write_page(
     page: Page, outcome: Outcome, building: Path, single_file: bool, extras: Sequence[Extra]
 ) -> Entry:
+    from analysis.report import exporter
+
     place = building / page.slug
     failure = outcome.failure
     try:
@@ -140,7 +159,7 @@ def _side_files(
     return links
 
 
-def _document(page: Page, body: exporter.Body, failure: Failure | None) -> dict[str, Any]:
+def _document(page: Page, body: Body, failure: Failure | None) -> dict[str, Any]:
     """The content of metrics.json: what the notebook published, and under which parameters.
 
     A run is named, not located, so that the same run gives the same bytes in every place.
@@ -197,6 +216,8 @@ def _write_index(
     subtitle: str,
     single_file: bool,
 ) -> None:
+    from analysis.report import exporter
+
     runs = list(dict.fromkeys(run for page in pages for run in page.runs))
     sweeps = list(dict.fromkeys(sweep for page in pages for sweep in page.sweeps))
     html = exporter.page(

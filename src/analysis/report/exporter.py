@@ -8,25 +8,27 @@ import html
 import json
 import math
 import re
+import sys
+from array import array
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import plotly.offline
 from jinja2 import Environment, FileSystemLoader
 from nbconvert import HTMLExporter
 from nbconvert.preprocessors.sanitize import SanitizeHTML
+from nbformat import v4
 
-from analysis import tables
-from analysis.charts.theme import CONFIG
+from analysis.charts.config import CONFIG
 from analysis.report.metrics import MIME as METRICS_MIME
 from analysis.report.runner import Failure
 from runlog.errors import BadData
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 FOLDER = Path(__file__).parent
+OUTPUTS = FOLDER.parent / "outputs.css"  # of tables and tiles, in notebooks as well
 _DROPPED_TAGS = {"parameters", "injected-parameters", "remove-cell", "papermill-error-cell-tag"}
 _WORDS = """a abbr b br caption code col colgroup dd details div dl dt em figcaption figure h2 h3
 h4 h5 hr i li ol p pre section small span strong sub summary sup table tbody td tfoot th thead tr
@@ -155,13 +157,24 @@ def _rounded(value: Any) -> Any:
         return float(f"{value:.9g}") if math.isfinite(value) else None
     if isinstance(value, dict):
         if value.get("dtype") in ("f8", "f4") and "bdata" in value:
-            numbers = np.frombuffer(base64.b64decode(value["bdata"]), dtype=f"<{value['dtype']}")
-            shape = [int(n) for n in str(value.get("shape", numbers.size)).split(",")]
-            return _rounded(numbers.reshape(shape).tolist())
+            return _rounded(_unpacked(value))
         return {name: _rounded(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_rounded(entry) for entry in value]
     return value
+
+
+def _unpacked(value: dict[str, Any]) -> list[Any]:
+    """Return the numbers of a packed array: little-endian, row by row, of one dimension or two."""
+    numbers = array("d" if value["dtype"] == "f8" else "f")
+    numbers.frombytes(base64.b64decode(value["bdata"]))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    flat, shape = numbers.tolist(), str(value.get("shape", ""))
+    if "," not in shape:
+        return flat
+    width = int(shape.rsplit(",", 1)[1])
+    return [flat[start : start + width] for start in range(0, len(flat), width)]
 
 
 @cache
@@ -218,12 +231,23 @@ def _pages() -> Environment:
     )
 
 
+def prepare() -> None:
+    """Make the exporter and the page frame ready, so that the first page does not wait for them."""
+    output = v4.new_output("display_data", {"text/html": "<p>one</p>"})
+    cells = [v4.new_markdown_cell("## One"), v4.new_code_cell(outputs=[output])]
+    body_of(v4.new_notebook(cells=cells))  # what is compiled at its first use is compiled now
+    for template in ("page.html.j2", "index.html.j2"):
+        _pages().get_template(template)
+
+
 def assets() -> dict[str, str]:
     """Return the shared files of a site by name: stylesheet, script, plotly.js."""
     return {
-        "style.css": (FOLDER / "assets" / "style.css").read_text("utf-8") + tables.stylesheet(),
+        "style.css": "".join(
+            place.read_text("utf-8") for place in (FOLDER / "assets" / "style.css", OUTPUTS)
+        ),
         "report.js": (FOLDER / "assets" / "report.js").read_text("utf-8"),
-        "plotly.min.js": plotly.offline.get_plotlyjs(),
+        "plotly.min.js": (files("plotly") / "package_data" / "plotly.min.js").read_text("utf-8"),
     }
 
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import papermill
-
 from runlog.errors import BadData, UsageFault, did_you_mean
 
 TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
@@ -34,6 +32,8 @@ def declared(notebook: Path) -> dict[str, Parameter]:
 
     Raises BadData for a parameter without a plain type or with a default that is no literal.
     """
+    import papermill  # with all that it brings; whoever only names notebooks need not wait
+
     found = {}
     for name, entry in papermill.inspect_notebook(notebook).items():
         kind = entry["inferred_type_name"]

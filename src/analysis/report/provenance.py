@@ -13,7 +13,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from analysis import paths
-from analysis.capacity.store import MANIFEST as SWEEP_MANIFEST
 from runlog.manifest import read_manifest
 from runlog.schema import MANIFEST
 from runlog.writer import sha256_of
@@ -68,8 +67,11 @@ def describe(runs: Sequence[Path] = (), sweeps: Sequence[Path] = ()) -> list[tup
             made += f", PostgreSQL {manifest.postgres['server_version']}"
         name = f"Run {manifest.run_id}, SHA-256 of its manifest"
         rows.append((name, f"{sha256_of(run / MANIFEST)} ({manifest.kind}, {made})"))
-    label = "Sweep {}, SHA-256 of its manifest"
-    rows += [(label.format(sweep.name), sha256_of(sweep / SWEEP_MANIFEST)) for sweep in sweeps]
+    if sweeps:
+        from analysis.capacity.store import MANIFEST as SWEEP_MANIFEST
+
+        label = "Sweep {}, SHA-256 of its manifest"
+        rows += [(label.format(s.name), sha256_of(s / SWEEP_MANIFEST)) for s in sweeps]
     versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     rows.append(("Versions", f"Python {platform.python_version()}, {versions}"))
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)

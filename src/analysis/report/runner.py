@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -16,12 +15,11 @@ from typing import Any
 
 import nbformat
 import papermill
-import psutil
 from jupyter_core.utils import ensure_event_loop
-from nbconvert.filters.ansi import strip_ansi
 from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
 
+from analysis.report.kernels import Kernels
+from analysis.report.manager import Manager
 from runlog.writer import space_guard
 
 CELL_TIMEOUT_S = 300
@@ -62,32 +60,32 @@ def execute_all(
     *,
     workers: int | None = None,
     finished: Callable[[Outcome], None] = lambda _: None,
+    kernels: Kernels | None = None,
 ) -> list[Outcome]:
     """Return the outcome of every job, in the order given; `finished` hears of each as it ends.
 
-    A failing notebook is an outcome, not an exception. On an interrupt the kernels are ended before
-    the exception goes on. Raises EnvironmentFault when an executed notebook cannot be written.
+    Kernels that were started ahead are taken from `kernels`, which the caller ends; without it they
+    are started and ended here. A failing notebook is an outcome, not an exception. On an interrupt
+    the kernels are ended before the exception goes on. Raises EnvironmentFault when an executed
+    notebook cannot be written.
     """
+    if kernels is None:
+        with Kernels() as own:
+            return execute_all(jobs, workers=workers, finished=finished, kernels=own)
     count = max(1, min(workers or os.cpu_count() or 1, len(jobs)))
-    # unix sockets have short names only: a folder near the root, not the long TMPDIR of macOS
-    base = "/tmp" if Path("/tmp").is_dir() else None  # noqa: S108
-    sockets = Path(tempfile.mkdtemp(prefix="wl-", dir=base))
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     stop = threading.Event()
     pool = ThreadPoolExecutor(count, thread_name_prefix="notebook")
     try:
         futures = {
-            pool.submit(_execute, job, sockets / f"k{number}.json", stop): number
-            for number, job in enumerate(jobs)
+            pool.submit(_execute, job, kernels, stop): number for number, job in enumerate(jobs)
         }
         return _collect(futures, finished)
     finally:
         stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
-        _end_kernels(sockets)
+        kernels.end_all()
         pool.shutdown(wait=True)
-        shutil.rmtree(sockets, ignore_errors=True)
 
 
 def _collect(
@@ -105,13 +103,14 @@ def _collect(
     return [done[number] for number in sorted(done)]
 
 
-def _execute(job: Job, connection_file: Path, stop: threading.Event) -> Outcome:
+def _execute(job: Job, kernels: Kernels, stop: threading.Event) -> Outcome:
     began = time.monotonic()
-    failure = None
-    settings = {"transport": "ipc", "connection_file": str(connection_file)}
+    failure = node = None
     with space_guard(job.output):
+        kernel = kernels.take(job.notebook)
+        manager = Manager.of(kernel)
         try:
-            papermill.execute_notebook(
+            node = papermill.execute_notebook(
                 job.notebook,
                 job.output,
                 parameters=dict(job.parameters),
@@ -119,13 +118,11 @@ def _execute(job: Job, connection_file: Path, stop: threading.Event) -> Outcome:
                 request_save_on_cell_execute=False,
                 start_timeout=_START_TIMEOUT_S,
                 execution_timeout=CELL_TIMEOUT_S,
-                config=Config({"KernelManager": settings}),
-                # a kernel tells of the signal that ends it: nothing a reader needs
-                extra_arguments=["--IPKernelApp.log_level=50"],
+                km=manager,
             )
         except PapermillExecutionError as error:
             what = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
-            trace = strip_ansi("\n".join(error.traceback))
+            trace = _plain("\n".join(error.traceback))
             failure = Failure(error.exec_count, _one_line(what), trace)
         except OSError:
             raise
@@ -134,22 +131,22 @@ def _execute(job: Job, connection_file: Path, stop: threading.Event) -> Outcome:
                 raise
             failure = Failure(None, _one_line(f"{type(error).__name__}: {error}"))
         finally:
+            kernel.end()
+            manager.close()
             ensure_event_loop().close()  # the client made one for this thread and leaves it open
         if not job.output.exists():
             shutil.copyfile(job.notebook, job.output)
-        node = nbformat.read(job.output, as_version=4)
+        if node is None:
+            node = nbformat.read(job.output, as_version=4)
     return Outcome(job, node, failure, time.monotonic() - began)
 
 
 def _one_line(words: str) -> str:
-    return " ".join(strip_ansi(words).split())[:500]
+    return " ".join(_plain(words).split())[:500]
 
 
-def _end_kernels(sockets: Path) -> None:
-    """End the kernels of this build that still run; they are known by their connection file."""
-    for child in psutil.Process().children(recursive=True):
-        try:
-            if any(str(sockets) in word for word in child.cmdline()):
-                child.kill()
-        except psutil.Error:
-            continue
+def _plain(words: str) -> str:
+    """Return terminal text without its colours."""
+    from nbconvert.filters.ansi import strip_ansi
+
+    return str(strip_ansi(words))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from analysis import paths
-from analysis.capacity.store import MANIFEST as SWEEP_MANIFEST
 from analysis.report.parameters import Parameter, checked, declared
 from runlog.errors import BadData, UsageFault, did_you_mean
-from runlog.manifest import read_manifest
+from runlog.schema import MANIFEST
 
 CASE = "The case"
 HAPPENED = "What happened"
@@ -137,7 +137,20 @@ def run_pages(
     return [page for run in runs for page in _pages_of(run, chosen, given)]
 
 
+def notebooks_of(runs: Sequence[Path], notebooks: Sequence[str]) -> list[Path]:
+    """Return the notebooks that `run_pages` makes pages of, for any of the runs, in order."""
+    if notebooks:
+        return [_notebook(name) for name in notebooks]
+    tables: set[str] = set()
+    for run in runs:
+        with suppress(OSError, ValueError, KeyError):  # told of when the run is opened
+            tables |= set(json.loads((run / MANIFEST).read_bytes())["tables"])
+    return _telling(tables)
+
+
 def _pages_of(run: Path, chosen: Sequence[Path], given: Mapping[str, str]) -> list[Page]:
+    from runlog.manifest import read_manifest
+
     manifest = read_manifest(run)
     pages = []
     for book in chosen or _telling(set(manifest.tables)):
@@ -172,6 +185,8 @@ def _page(notebook: Path, group: str, given: Mapping[str, str], suffix: str) -> 
     takes = declared(notebook)
     values = checked(notebook, given)
     if "incident" in values and "run" in takes and "run" not in values:
+        from runlog.manifest import read_manifest
+
         # a default run that replays another incident is not laid beside this one
         usual = takes["run"].default
         fits = usual and read_manifest(paths.find_run(usual)).incident == values["incident"]
@@ -185,6 +200,8 @@ def _page(notebook: Path, group: str, given: Mapping[str, str], suffix: str) -> 
             values[name] = str(found[-1])
     sweeps: list[Path] = []
     if "sweep" in takes:
+        from analysis.capacity.store import MANIFEST as SWEEP_MANIFEST
+
         with suppress(UsageFault):  # a missing sweep fails that one report, in its own words
             place = paths.find_run(values.get("sweep", takes["sweep"].default))
             values["sweep"] = str(place)
