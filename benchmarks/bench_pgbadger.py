@@ -30,7 +30,11 @@ _LARGE_MB = 2_000
 
 @dataclass
 class Cost:
-    """What one program took: wall and CPU seconds, largest resident set of a process."""
+    """What one program took: wall and CPU seconds, largest resident set of a process.
+
+    CPU seconds are user and system time of the program and of every process it has waited for: the
+    kernel that executes a notebook is one.
+    """
 
     wall_s: float
     cpu_s: float
@@ -123,17 +127,22 @@ def against_pgbadger(folder: Path, megabytes: int, *, report: bool) -> Cost:
     log = folder / "server.csv"
     records = write_csvlog(log, 1, megabytes * _MB)
     print(f"csvlog of {megabytes} MB, {records} records, seed 1, {os.cpu_count()} CPUs")
+    loads = [os.getloadavg()[0]]
     imported, second = ours(log, folder, "run", report=report)
     what = "full HTML report" if report else "summary"
     print(f"  walletlab import         {imported}\n  walletlab {what:15}{second}")
     total = imported + second
     print(f"  walletlab together       {total}")
     command = ["pgbadger", "-q", "-f", "csv", "-o", "b.html", "-o", "b.json", str(log)]
+    loads.append(os.getloadavg()[0])
     badger = run(command, folder)
+    loads.append(os.getloadavg()[0])
     print(f"  pgBadger                 {badger}")
     wall, cpu = badger.wall_s / total.wall_s, badger.cpu_s / total.cpu_s
     alone = badger.wall_s / imported.wall_s
     print(f"  ratio: {wall:.1f}x wall, {cpu:.1f}x CPU; import alone {alone:.1f}x wall")
+    told = ", ".join(f"{load:.1f}" for load in loads)
+    print(f"  load average before, between and after: {told} (a quiet machine has 0 before)")
     counted = compare(summary(folder, "run"), json.loads((folder / "b.json").read_text()))
     print(f"  {'counter':32}{'walletlab':>16}{'pgBadger':>16}")
     for name, mine, its, why in counted:
