@@ -90,3 +90,9 @@ def test_metrics_are_plain_json_with_sorted_keys():
 def test_metric_that_cannot_be_told_is_refused(value):
     with pytest.raises(BadData):
         plain({"metric": value})
+
+
+def test_two_columns_with_one_header_are_refused():
+    frame = pd.DataFrame({"low": [1], "high": [2]})
+    with pytest.raises(ValueError, match="two columns with the header 'Error'"):
+        tables.table(frame, "t", labels={"low": "Error", "high": "error"})

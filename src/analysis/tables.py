@@ -190,6 +190,8 @@ def table(
         key: a short fixed id, unique in the notebook; it makes the markup byte-stable.
         formats: column to a name in `FORMATS` or a function; else the column's type decides.
         labels: column to the header a reader sees, with its unit; else the column's name.
+
+    Raises ValueError for two equal headers: one column would hide the other.
     """
     formats = dict(formats or {})
     labels = dict(labels or {})
@@ -199,6 +201,9 @@ def table(
         how = formats.get(name) or _format_for(frame[name])
         function = FORMATS[how] if isinstance(how, str) else how
         header = _header(labels.get(name) or str(name).replace("_", " "))
+        if header in shown:
+            msg = f"two columns with the header {header!r}"
+            raise ValueError(msg)
         shown[header] = pd.Series([function(v) for v in frame[name].tolist()], dtype="object")
         if function not in (text, time_jst, yes_no):
             numeric.append(header)

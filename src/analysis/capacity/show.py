@@ -127,18 +127,19 @@ def validation_table(report: CapacityReport) -> tables.Html:
         "offered_per_s": "Offered (/s)",
         "busy_share": "Row busy",
         "below_knee": "Below the knee",
-        "throughput_per_s": "Done (/s)",
-        "throughput_predicted": "Predicted (/s)",
+        "done": "Done, and predicted (/s)",
         "throughput_error": "Error",
-        "measured": "p95 (ms), lowest and highest window",
-        "latency_ms_p95_predicted": "Predicted p95 (ms)",
+        "measured": "p95, and its windows (ms)",
+        "latency_ms_p95_predicted": "Predicted (ms)",
         "latency_error": "Error of p95",
     }
     shares = dict.fromkeys(("busy_share", "throughput_error", "latency_error"), "percent")
     frame = report.validation
     windows = frame[["latency_ms_p95", "latency_ms_p95_low", "latency_ms_p95_high"]]
     words = [f"{p95:,.0f} ({low:,.0f} to {high:,.0f})" for p95, low, high in windows.to_numpy()]
-    frame = frame.assign(measured=pd.Series(words, index=frame.index, dtype="str"))
+    rates = frame[["throughput_per_s", "throughput_predicted"]].to_numpy()
+    done = [f"{measured:,.1f}, {predicted:,.1f}" for measured, predicted in rates]
+    frame = frame.assign(measured=words, done=done)
     return tables.table(frame[["design", *labels]], "validation", formats=shares, labels=labels)
 
 

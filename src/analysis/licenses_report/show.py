@@ -44,7 +44,9 @@ def services(case: LicenseCase) -> None:
         "A bar is a license held; where its start is not on record it begins on the day by which "
     )
     said += "it was held. Two bars in a lane are two licenses of one service."
-    table = tables.table(frames.services_then_and_now(case), "services", labels=labels)
+    held = frames.services_then_and_now(case)
+    held = held.drop(columns="license_now") if case.on == case.today else held
+    table = tables.table(held, "services", labels=labels)
     display(charts.service_lanes(frames.license_spans(case), marks), tables.paragraph(said), table)
 
 
