@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from reference_engine.batch_spool import batch_row
 from reference_engine.batched import APPROVED, Ticket
 from reference_engine.designs import Batched
@@ -87,7 +85,7 @@ class BatchClients:
         try:
             done = await self._design.charge_and_post(ticket.arrival, answer, trace)
             reply = done.reply()
-        except (TimeoutError, psycopg.Error) as error:
+        except Exception as error:
             reply = reply_to_error(error)
         except asyncio.CancelledError:
             self._close(ticket, Reply("failed", "run_ended"), trace)

@@ -156,7 +156,7 @@ class Batcher:
         endings = [self._endings.popleft() for _ in range(min(limit, len(self._endings)))]
         return tickets, endings
 
-    async def _begin(self, tickets: list[Ticket], lane: int) -> None:
+    async def _begin(self, tickets: list[Ticket], lane: int, *, again: bool = True) -> None:
         """Carry out the first step of every ticket and hand out the answers."""
         times = BatchTimes(gathered_us=self._now_us())
         try:
@@ -164,10 +164,13 @@ class Batcher:
         except _ONE_BY_ONE as error:
             if len(tickets) > 1:
                 await self._begin_one_by_one(tickets, lane)
+            elif again and isinstance(error, psycopg.errors.UniqueViolation):
+                # another attempt of the key was faster: by now its answer is there
+                await self._begin(tickets, lane, again=False)
             else:
                 self._answer(tickets[0], reply_to_error(error), times)
             return
-        except (psycopg.Error, TimeoutError) as error:
+        except Exception as error:
             for ticket in tickets:
                 self._answer(ticket, reply_to_error(error), times)
             return
@@ -220,7 +223,7 @@ class Batcher:
         )
         try:
             rows = await self._ask(_BATCH_FINISH, parameters, BatchTimes())
-        except (psycopg.Error, TimeoutError) as error:
+        except Exception as error:
             if isinstance(error, _ONE_BY_ONE) and len(endings) > 1:
                 for ending in endings:
                     await self._end([ending])

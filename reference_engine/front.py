@@ -15,7 +15,6 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import psycopg_pool
 import uvloop
 
@@ -189,7 +188,7 @@ class Front:
         try:
             async with asyncio.timeout(left_s):
                 reply = await self.designs[self.design_name].execute(arrival, trace)
-        except (TimeoutError, psycopg.Error) as error:
+        except Exception as error:
             reply = reply_to_error(error)
         except asyncio.CancelledError:
             reply = Reply("failed", "run_ended")

@@ -7,6 +7,7 @@ what the ledger holds are two things: a client may have given up on a payment th
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -258,7 +259,10 @@ def reply_to_error(error: BaseException) -> Reply:
         return Reply("timed_out", "client_timeout")
     if isinstance(error, psycopg.Error) and error.sqlstate:
         return Reply("failed", f"sqlstate_{error.sqlstate}")
-    return Reply("failed", "database_unreachable")
+    if isinstance(error, psycopg.Error):
+        return Reply("failed", "database_unreachable")
+    traceback.print_exception(error)  # a fault of the front itself: the client must not hang on it
+    return Reply("failed", "front_error")
 
 
 def _look_at_error(task: asyncio.Task[Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import psycopg
 import pytest
 from design_case import DESIGNS, FLAGS, Case
 from fixtures_postgres import new_ledger
@@ -311,6 +312,41 @@ def test_key_asked_for_twice_within_a_batch_is_carried_out_once(ledger, gateway,
 
     assert {r.outcome for r in case.run(story)} == {"approved"}
     assert case.ledger.balance(1) == 900
+
+
+def test_key_another_front_is_just_using_gets_that_answer(ledger, gateway, tmp_path):
+    """The batch finds no such key, waits for the other transaction, and must look again."""
+    case = Case("batched", {}, ledger, gateway, tmp_path)
+    begin = (
+        "SELECT operation_begin(%s, 'card_payment', 2, 2000001, 10, true, 0, false, false, true)"
+    )
+
+    async def story(clients):
+        path = f"-c search_path={ledger.schema}"
+        async with await psycopg.AsyncConnection.connect(ledger.dsn, options=path) as other:
+            await other.execute(begin, [case.key("same")])
+            asked = asyncio.create_task(clients.pay("same", 1, 10))
+            await asyncio.sleep(0.3)
+            await other.commit()
+        return await asked
+
+    assert case.run(story) == Reply("declined", "key_used_for_another_operation")
+    assert [ledger.balance(w) for w in (1, 2)] == [1_000, 990]
+
+
+def test_fault_of_the_front_itself_is_an_answer_too(ledger, gateway, tmp_path, monkeypatch):
+    case = Case("batched", {}, ledger, gateway, tmp_path)
+
+    def broken(arrival):
+        raise ZeroDivisionError
+
+    async def story(clients):
+        with monkeypatch.context() as patch:
+            patch.setattr("reference_engine.batched.counterparty_account", broken)
+            first = await clients.pay("one", 1, 10)
+        return [first, await clients.pay("two", 1, 10)]
+
+    assert case.run(story) == [Reply("failed", "front_error"), Reply("approved")]
 
 
 def test_full_queue_sheds_and_says_so(ledger, gateway, tmp_path):

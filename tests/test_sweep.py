@@ -115,6 +115,13 @@ def test_an_unknown_experiment_is_refused_before_anything_starts(capsys):
     assert "no such experiment · nosuch" in capsys.readouterr().err
 
 
+def test_a_name_means_itself_and_a_beginning_all_that_begin_so():
+    assert [e.name for e in plan.experiments(("phased",))] == ["phased"]
+    chosen = [e.name for e in plan.experiments(("locked", "phased-core", "locked-load"))]
+    assert chosen == ["locked", "phased-core-1", *(f"locked-load-{n}" for n in (8, 10, 12, 14, 16))]
+    assert len(plan.experiments()) == len({e.name for e in plan.experiments()}) > 20
+
+
 def test_the_list_names_every_experiment(capsys):
     assert run_cli(["sweep", "--list"]) == 0
     listed = {line.split()[0] for line in capsys.readouterr().out.splitlines()}

@@ -108,9 +108,11 @@ def validation_experiments() -> list[Experiment]:
 
 
 def experiments(only: tuple[str, ...] = ()) -> list[Experiment]:
-    """Return the whole plan, or the experiments whose name begins with one of `only`."""
+    """Return the whole plan, or what `only` names: an experiment, else all that begin so."""
     plan = factor_experiments() + scalability_experiments() + validation_experiments()
-    return [e for e in plan if not only or any(e.name.startswith(o) for o in only)]
+    names = {e.name for e in plan}
+    begin = tuple(o for o in only if o not in names)
+    return [e for e in plan if not only or e.name in only or e.name.startswith(begin)]
 
 
 @dataclass(frozen=True)

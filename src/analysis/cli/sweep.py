@@ -63,7 +63,7 @@ def sweep_command(
     \b
     walletlab sweep --list
     walletlab sweep --only locked-fronts --only locked --repetitions 3
-    walletlab sweep --only phased --into runs/my-sweep
+    walletlab sweep --only phased-load --into runs/my-sweep
     """
     experiments, studies = _chosen(only)
     if list_them:
