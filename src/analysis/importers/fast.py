@@ -192,6 +192,7 @@ def _reader(path: Path, kind: str, columns: int) -> str:
             f"FROM read_json('{_quoted(path)}', format='newline_delimited', columns={{{keys}}}, "
             f"maximum_object_size={MAX_LINE_BYTES}, compression='none')"
         )
+    # unless told, buffers hold 16 of the longest lines: 256 MB to be filled before a line is read
     names = FIELDS[:columns]
     listed = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
     missing = "".join(f", NULL AS {name}" for name in FIELDS[columns:])
@@ -199,7 +200,8 @@ def _reader(path: Path, kind: str, columns: int) -> str:
         f"SELECT *{missing}, {_NOWHERE} "
         f"FROM read_csv('{_quoted(path)}', auto_detect=false, header=false, "
         f"delim=',', quote='\"', escape='\"', new_line='\\n', columns={{{listed}}}, "
-        f"all_varchar=true, max_line_size={MAX_LINE_BYTES}, strict_mode=true, compression='none')"
+        f"all_varchar=true, max_line_size={MAX_LINE_BYTES}, buffer_size={2 * MAX_LINE_BYTES}, "
+        "strict_mode=true, compression='none')"
     )
 
 

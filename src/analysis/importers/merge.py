@@ -68,7 +68,8 @@ class Parts:
             con.execute(
                 "CREATE OR REPLACE TEMP VIEW raw_log AS SELECT * FROM read_csv("
                 f"{_text(path)}, auto_detect=false, header=false, delim=',', quote='\"', "
-                f"escape='\"', new_line='\\n', columns={{{listed}}}, max_line_size=34000000)"
+                f"escape='\"', new_line='\\n', columns={{{listed}}}, max_line_size=34000000, "
+                "buffer_size=68000000)"
             )
             con.execute(
                 f"COPY ({load('duckdb/import_pg_log_typed')}) TO {_text(target)} "

@@ -119,8 +119,9 @@ class Kernels:
             VARIABLE: " ".join(sorted(_modules(notebooks))),
             CHECKED: " ".join(sorted(self._checked)),
         }
+        # a group of its own, which Ctrl-C spares, but the same session: it shares our priority
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, env=os.environ | surroundings, start_new_session=True
+            command, stdin=subprocess.DEVNULL, env=os.environ | surroundings, process_group=0
         )
         kernel = Kernel(process, file)
         self._all.append(kernel)
