@@ -46,6 +46,16 @@ def test_the_same_plan_gives_the_same_scenarios(tmp_path):
         load_scenario(str(tmp_path / "s.toml"))
 
 
+def test_a_locked_window_has_the_settlement_rows_of_its_experiment(tmp_path):
+    chosen = plan.experiments(("locked", "locked-shards-8"))
+    for session in plan.interleaved(chosen, 2):
+        (tmp_path / "s.toml").write_text(session.text, "utf-8")
+        faults = load_scenario(str(tmp_path / "s.toml")).faults
+        wanted = [w.experiment.settlement_shards for w in session.windows]
+        assert sorted(wanted) == [1, 8]
+        assert [fault.parameters["settlement_shards"] for fault in faults] == wanted
+
+
 def test_windows_never_overlap_and_leave_time_to_settle():
     for session in plan.interleaved(plan.experiments(), 1):
         ends = [0.0] + [w.end_s for w in session.windows]

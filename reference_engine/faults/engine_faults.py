@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from reference_engine.faults.base import FlagFault
+from pydantic import Field
+
+from reference_engine.faults.base import FaultParameters, FlagFault
 
 
 class LockAcrossCall(FlagFault):
@@ -20,8 +22,12 @@ class LockAcrossCall(FlagFault):
     name = "lock_across_call"
     target = "design"
 
+    class Parameters(FaultParameters):
+        settlement_shards: int = Field(default=1, ge=1, le=64)  # rows that take the money meanwhile
+
     def changes(self) -> dict[str, Any]:
-        return {"design": "lock_across_call", "settlement_shards": 1}
+        shards = self.parameters.settlement_shards
+        return {"design": "lock_across_call", "settlement_shards": shards}
 
 
 class AdvisoryLock(FlagFault):

@@ -222,5 +222,6 @@ def _text(windows: tuple[Window, ...], fronts: int, repetition: int) -> str:
                 'name = "lock_across_call"',
                 f"start_s = {max(0.0, load_s - 0.4):.3f}",
                 f"end_s = {window.end_s + 0.2:.3f}",
+                f"parameters = {{ settlement_shards = {e.settlement_shards} }}",
             ]
     return "\n".join(lines) + "\n"
