@@ -125,6 +125,17 @@ def test_an_unknown_experiment_is_refused_before_anything_starts(capsys):
     assert "no such experiment · nosuch" in capsys.readouterr().err
 
 
+def test_loads_follow_what_the_machine_serves_and_names_do_not():
+    nominal = plan.experiments()
+    fast = plan.scaled(nominal, 3 * plan.PHASED_PER_S)
+    assert [e.name for e in fast] == [e.name for e in nominal]
+    for slow, quick in zip(nominal, fast, strict=True):
+        times = 3 if slow.name.startswith("phased") else 1
+        assert quick.offered_per_s == pytest.approx(times * slow.offered_per_s)
+    (window,) = plan.probe().windows
+    assert window.experiment.max_waiting > 0
+
+
 def test_a_name_means_itself_and_a_beginning_all_that_begin_so():
     assert [e.name for e in plan.experiments(("phased",))] == ["phased"]
     chosen = [e.name for e in plan.experiments(("locked", "phased-core", "locked-load"))]

@@ -75,7 +75,8 @@ def sweep_command(
     out = out or paths.runs() / time.strftime("sweep-%Y%m%dT%H%M%S")
     if out.exists():
         raise UsageFault("output exists", out, "choose another --out, or remove it first")
-    tables, manifest = _measure(experiments, studies, repetitions, study_repetitions)
+    known = old.manifest.get("phased_per_s") if old else None
+    tables, manifest = _measure(experiments, studies, repetitions, study_repetitions, known)
     click.echo(renew_sweep(old, tables, manifest) if old else write_sweep(out, tables, manifest))
 
 
@@ -100,9 +101,16 @@ def _list(experiments: list[plan.Experiment], studies: tuple[str, ...]) -> None:
 
 
 def _measure(
-    experiments: list[plan.Experiment], studies: tuple[str, ...], repetitions: int, again: int
+    experiments: list[plan.Experiment],
+    studies: tuple[str, ...],
+    repetitions: int,
+    again: int,
+    phased_per_s: float | None,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """Run everything on one embedded server; return the tables and the manifest of the sweep."""
+    """Run everything on one embedded server; return the tables and the manifest of the sweep.
+
+    `phased_per_s` is what a sweep that is added to had found; None has it found out.
+    """
     from reference_engine.postgres import EmbeddedServer
 
     collected = _Collected()
@@ -111,6 +119,9 @@ def _measure(
         tempfile.TemporaryDirectory(prefix="walletlab-sweep-") as scratch,
     ):
         bench = _Bench(server, Path(scratch))
+        if any(e.name.startswith("phased") for e in experiments):
+            phased_per_s = phased_per_s or _probed(bench)
+            experiments = plan.scaled(experiments, phased_per_s)
         for order, session in enumerate(plan.interleaved(experiments, repetitions)):
             bench.watch(session)
             folder = bench.run(session.text)
@@ -135,8 +146,23 @@ def _measure(
         "postgres": {k: settings[k] for k in ("server_version", "fsync", "synchronous_commit")},
         "seed": plan.SEED,
         "good_ms": plan.GOOD_MS,
+        "phased_per_s": phased_per_s,
     }
     return collected.tables(), manifest
+
+
+def _probed(bench: _Bench) -> float:
+    """Requests per second that `phased` serves here; raises EnvironmentFault when it cannot run."""
+    session = plan.probe()
+    bench.watch(session)
+    folder = bench.run(session.text)
+    if folder is None:
+        raise EnvironmentFault("the probe could not be run", bench.lost[-1], "try again")
+    rows, _ = measure_session(folder, session, 0)
+    shutil.rmtree(folder)
+    found = float(rows["throughput_per_s"].iloc[0])
+    click.echo(f"probe: phased serves {found:.0f} per second here", err=True)
+    return found
 
 
 def _study(bench: _Bench, study: str, repetitions: int, collected: _Collected) -> None:
