@@ -177,6 +177,16 @@ def test_calls_in_transactions_that_were_always_there_are_no_cause_of_a_change(
     assert _kinds(found)["wal_stall"] == "problem"
 
 
+def test_an_old_transaction_and_a_standing_design_do_not_explain_each_other(tmp_path: Path) -> None:
+    rows = [r for r in _samples() if r.get("wait_event") != "WALSync"]
+    for tick in range(CALM_S * 5, TROUBLE_S * 5):
+        old = idle(tick / 5, 50, idle_s=tick / 5 - CALM_S)
+        rows.append(old | {"xact_start": at(CALM_S)})
+    tables = _tables(_usual, held=lambda _: True)
+    kinds = _kinds(diagnose(write_run(tmp_path / "run", pg_activity=rows, **tables)))
+    assert (kinds["long_transaction"], kinds["lock_across_call"]) == ("problem", "symptom")
+
+
 def test_a_slow_gateway_explains_locks_only_where_calls_are_made_inside_transactions(
     tmp_path: Path,
 ) -> None:

@@ -104,6 +104,9 @@ def _explains(other: Finding, finding: Finding, features: Features) -> bool:
     standing = features.fact("held_share_outside") >= _IN_TRANSACTIONS
     if finding.cause == "lock_across_call" and standing and other.cause in _LENGTHENS:
         return other.confidence >= 0.5
+    backwards = other.cause == "lock_across_call" and finding.cause in _LENGTHENS
+    if backwards and standing and finding.confidence >= 0.5:
+        return False  # never both ways: two symptoms would leave no cause
     if finding.cause not in EXPLAINS.get(other.cause, frozenset()):
         return False
     apart = features.fact("held_share", 1.0) < _IN_TRANSACTIONS
