@@ -13,12 +13,11 @@ from analysis.report.kernels import Kernels
 
 def test_kernels_end_with_the_build_used_or_not():
     with Kernels() as started:
+        other = TINY.with_name("other.ipynb")
         started.start_ahead([TINY])
-        started.start_ahead([TINY])
-        used = started.take(TINY)
+        started.start_ahead([other])
+        used, new = started.take(TINY), started.take(TINY)
         assert used.process.poll() is None
-        started.take(TINY)
-        new = started.take(TINY)
         assert len({used.process.pid, new.process.pid}) == 2
         folder = used.connection_file.parent
         assert used.connection_file.stat().st_mode & 0o077 == 0
@@ -44,6 +43,7 @@ def test_modules_to_load_are_those_the_cells_import(tmp_path):
     notebook = tmp_path / "a.ipynb"
     notebook.write_text(json.dumps({"cells": cells}))
     names = {"analysis.report", "analysis.report.metrics", "analysis.tables"}
-    assert kernels._modules([notebook]) == names
+    assert kernels._modules(notebook) == names
     notebook.write_text("{")
-    assert kernels._modules([notebook, tmp_path / "missing.ipynb"]) == set()
+    assert kernels._modules(notebook) == set()
+    assert kernels._modules(tmp_path / "missing.ipynb") == set()

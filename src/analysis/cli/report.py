@@ -78,7 +78,7 @@ def _some(
 
     found = [paths.find_run(name) for name in runs]
     with Kernels() as kernels, ThreadPoolExecutor(1) as beside:
-        # a kernel starts, the runs are checked, and papermill is loaded, all at the same time
+        # kernels start, the runs are checked, and papermill is loaded, all at the same time
         kernels.start_ahead(notebooks_of(found, notebooks), found)
         checked = beside.submit(_validate, found)
         pages = unique(run_pages(found, notebooks, parameters))

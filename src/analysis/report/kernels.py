@@ -7,6 +7,7 @@ processors both happen at once. What a notebook is going to import its kernel im
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -16,7 +17,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Kernels:
         base = "/tmp" if Path("/tmp").is_dir() else None  # noqa: S108
         self._folder = Path(tempfile.mkdtemp(prefix="wl-", dir=base))
         self._all: list[Kernel] = []
-        self._ahead: deque[Kernel] = deque()
+        self._ahead: dict[Path, Kernel] = {}
         self._checked: set[str] = set()
         self._ended = False
 
@@ -70,19 +70,18 @@ class Kernels:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def start_ahead(self, notebooks: Iterable[Path], runs: Iterable[Path] = ()) -> None:
-        """Start a kernel for whichever of these notebooks comes first.
+        """Start kernels for these notebooks, as many as there are processors.
 
-        The caller checks `runs` itself while the kernel starts; the kernel need not do it again.
+        The caller checks `runs` itself while the kernels start; they need not do it again.
         """
         manifests = [(run / MANIFEST).read_bytes() for run in runs]
         self._checked |= {hashlib.sha256(manifest).hexdigest() for manifest in manifests}
-        self._ahead.append(self._start(notebooks))
+        for notebook in itertools.islice(notebooks, os.cpu_count()):
+            self._ahead[notebook] = self._start(notebook)
 
     def take(self, notebook: Path) -> Kernel:
-        """Return a kernel that nobody has used: one started ahead, else a new one."""
-        with suppress(IndexError):
-            return self._ahead.popleft()
-        return self._start([notebook])
+        """Return a kernel that nobody has used: the one started ahead, else a new one."""
+        return self._ahead.pop(notebook, None) or self._start(notebook)
 
     def end_all(self) -> None:
         """End every kernel; none is started any more."""
@@ -90,7 +89,7 @@ class Kernels:
         for kernel in self._all:
             kernel.end()
 
-    def _start(self, notebooks: Iterable[Path]) -> Kernel:
+    def _start(self, notebook: Path) -> Kernel:
         if self._ended:
             msg = "the kernels of this build have ended"
             raise RuntimeError(msg)
@@ -116,7 +115,7 @@ class Kernels:
         surroundings = {
             "JPY_PARENT_PID": str(os.getpid()),  # a kernel ends itself when its parent is gone
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-            VARIABLE: " ".join(sorted(_modules(notebooks))),
+            VARIABLE: " ".join(sorted(_modules(notebook))),
             CHECKED: " ".join(sorted(self._checked)),
         }
         # a group of its own, which Ctrl-C spares, but the same session: it shares our priority
@@ -128,14 +127,13 @@ class Kernels:
         return kernel
 
 
-def _modules(notebooks: Iterable[Path]) -> set[str]:
-    """Return the modules of this package that the code cells of the notebooks import."""
+def _modules(notebook: Path) -> set[str]:
+    """Return the modules of this package that the code cells of a notebook import."""
     found = set()
-    for notebook in notebooks:
-        # a notebook that cannot be read is told of where it is executed
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            for cell in json.loads(notebook.read_bytes())["cells"]:
-                source = "".join(cell["source"]) if cell["cell_type"] == "code" else ""
-                for module, name in _IMPORT.findall(source):
-                    found |= {module, f"{module}.{name}"} if name else {module}
+    # a notebook that cannot be read is told of where it is executed
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        for cell in json.loads(notebook.read_bytes())["cells"]:
+            source = "".join(cell["source"]) if cell["cell_type"] == "code" else ""
+            for module, name in _IMPORT.findall(source):
+                found |= {module, f"{module}.{name}"} if name else {module}
     return found
