@@ -95,8 +95,8 @@ def healthy_text(dice: random.Random, design: str) -> str:
     """The TOML of one healthy run: another load, size and gateway, and a harmless bump.
 
     A design that holds rows while the gateway is called carries less. It is given a load that keeps
-    a settlement row busy a quarter of the time at the very worst (90 requests a second, 62 % of them
-    payments, four of five with the card as balances run out, 80 ms each, on 16 rows): more would
+    a settlement row busy a quarter of the time at the very worst (90 requests a second, 62 % of
+    them payments, four of five with the card as balances run out, 80 ms each, 16 rows): more would
     not be healthy.
     """
     text = (SCENARIOS / "healthy.toml").read_text("utf-8")
