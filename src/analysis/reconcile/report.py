@@ -258,9 +258,9 @@ def _due_sentence(result: Reconciliation, totals: dict[str, int]) -> str:
     return (
         f"**{len(result.refunds_due):,} refunds are due**: "
         f"{tables.yen(totals['refund_card_jpy'])} to cancel on cards and "
-        f"{tables.yen(totals['refund_balance_jpy'])} to return to balances; the ledger does not "
-        f"know "
-        f"of {totals['keys_that_differ']:,} card positions that the gateway holds otherwise."
+        f"{tables.yen(totals['refund_balance_jpy'])} to return to balances; for "
+        f"{totals['keys_that_differ']:,} intentions the gateway's books say another card amount "
+        f"than the ledger."
     )
 
 
