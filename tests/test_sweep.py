@@ -132,8 +132,9 @@ def test_loads_follow_what_the_machine_serves_and_names_do_not():
     for slow, quick in zip(nominal, fast, strict=True):
         times = 3 if slow.name.startswith("phased") else 1
         assert quick.offered_per_s == pytest.approx(times * slow.offered_per_s)
-    (window,) = plan.probe().windows
-    assert window.experiment.max_waiting > 0
+    probed = [window.experiment for window in plan.probe().windows]
+    assert [e.offered_per_s for e in probed] == sorted({e.offered_per_s for e in probed})
+    assert all(e.max_waiting for e in probed)
 
 
 def test_a_name_means_itself_and_a_beginning_all_that_begin_so():
