@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -87,6 +88,15 @@ def test_one_repetition_answers_no_question_and_has_no_interval(tmp_path, record
     assert not re.search(r"[-+( ]inf\b", said)
     assert "(once)" in said
     assert "Metastability was not measured." in said
+
+
+def test_a_sweep_put_together_says_what_was_measured_later(tmp_path, recorded):
+    nothing = {n: getattr(recorded, n).head(0) for n in ("results", "service_times", "outcomes")}
+    case = written(tmp_path / "s", recorded, **nothing)
+    assert not any("in one go" in sentence for sentence in show.caveats(case))
+    manifest = case.sweep.manifest | {"measured_later": ["phased-load-30"]}
+    later = replace(case, sweep=replace(case.sweep, manifest=manifest))
+    assert any("phased-load-30" in sentence for sentence in show.caveats(later))
 
 
 def test_steps_that_served_all_they_were_offered_give_no_law(tmp_path, recorded):

@@ -257,5 +257,16 @@ def caveats(report: CapacityReport) -> list[str]:
         held_out,
         beyond,
         f"Runs lost, left out: {lost}.",
+        *_measured_later(report),
         *report.not_done,
     ]
+
+
+def _measured_later(report: CapacityReport) -> list[str]:
+    """Say that a sweep was put together from several, and which of it came later."""
+    later = report.sweep.manifest.get("measured_later", [])
+    if not later:
+        return []
+    listed = ", ".join(later)
+    said = f"Not all of this sweep was measured in one go. Measured later: {listed}."
+    return [f"{said} The machine's mood may have been another."]
