@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import orjson
-import psycopg
 import pytest
 
 from reference_engine.batch_spool import batch_row, unfold
-from reference_engine.batched import Batcher, Ticket, array_literal
+from reference_engine.batched import Ticket
 from reference_engine.load import Arrival
-from reference_engine.postgres import EmbeddedServer
 from reference_engine.recorder import whole_lines
 from reference_engine.spool import BatchTimes
 from runlog.writer import connect
@@ -22,8 +19,8 @@ TIMES = BatchTimes(
 )
 
 
-def arrival(number: int, operation: str = "card_payment", key: str | None = None) -> Arrival:
-    return Arrival(f"r{number}", key or f"k{number}", 0, operation, number, number + 1, 100)
+def arrival(number: int, operation: str = "card_payment") -> Arrival:
+    return Arrival(f"r{number}", f"k{number}", 0, operation, number, number + 1, 100)
 
 
 def lines(path: Path) -> list[dict[str, object]]:
@@ -81,29 +78,3 @@ def test_batch_that_a_killed_front_half_wrote_is_left_out(tmp_path: Path, spool:
     spool.write_bytes(whole + whole[: len(whole) // 2])
     requests, spans = unfolded(tmp_path, whole_lines(spool))
     assert (len(requests), len(spans)) == (3, 15)
-
-
-@pytest.mark.engine
-def test_keys_with_quotes_and_backslashes_arrive_as_they_are(server: EmbeddedServer) -> None:
-    keys = [
-        "plain",
-        'a "quoted" key',
-        "back\\slash",
-        "comma,brace{}",
-        "NULL",
-        "",
-        "käse 決済",
-        "\n",
-    ]
-    with psycopg.connect(server.dsn) as connection:
-        got = connection.execute("SELECT %s::text[]", [array_literal(keys)]).fetchall()[0][0]
-    assert got == keys
-
-
-def test_key_asked_for_twice_waits_for_the_next_batch_in_its_order() -> None:
-    batcher = Batcher(SimpleNamespace(), lambda: 0)  # type: ignore[arg-type]
-    keys = ["a", "b", "a", "c", "b", "a", "d"]
-    for number, key in enumerate(keys):
-        batcher._tickets.append(Ticket(arrival(number, key=key), 0, 0))
-    taken = [[t.arrival.request_id for t in batcher._take(6)[0]] for _ in range(4)]
-    assert taken == [["r0", "r1", "r3"], ["r2", "r4", "r6"], ["r5"], []]

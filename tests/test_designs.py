@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-import psycopg
 import pytest
 from design_case import DESIGNS, FLAGS, Case
 from fixtures_postgres import new_ledger
 
-from reference_engine.gateway import GatewayProcess
-from reference_engine.scenario_model import Gateway
 from reference_engine.wallet import Reply
 
 pytestmark = pytest.mark.engine
@@ -126,137 +123,6 @@ def test_with_auto_charge_off_only_what_needs_the_card_fails(case):
     assert case.charges() == {}
 
 
-@pytest.fixture(scope="module")
-def stern_gateway(tmp_path_factory, guardian):
-    """A gateway that declines every card."""
-    settings = Gateway(latency_ms=1, latency_sigma=0, decline_share=1)
-    with GatewayProcess(tmp_path_factory.mktemp("stern"), settings) as gateway:
-        guardian.watch_process(gateway.pid)
-        yield gateway
-
-
-@pytest.mark.parametrize("design", DESIGNS)
-def test_declined_card_leaves_the_wallet_as_before(design, ledger, stern_gateway, tmp_path):
-    case = Case(design, {}, ledger, stern_gateway, tmp_path)
-    reply = case.run(lambda clients: clients.pay("pay", 1, 1_250))
-    assert reply == Reply("declined", "card_declined")
-    assert (ledger.available(1), ledger.held(1)) == (1_000, 0)
-    assert case.promises_broken() == []
-
-
-@pytest.mark.parametrize("design", DESIGNS)
-def test_unknown_gateway_outcome_stays_unknown_until_it_is_settled(
-    design, ledger, guardian, tmp_path
-):
-    """The gateway captures, its answer comes too late: nobody guesses, settlement asks."""
-    slow = Gateway(latency_ms=600, latency_sigma=0, decline_share=0)
-    with GatewayProcess(tmp_path / "slow", slow) as gateway:
-        guardian.watch_process(gateway.pid)
-        case = Case(design, {"gateway_timeout_ms": 400}, ledger, gateway, tmp_path)
-        reply = case.run(lambda clients: clients.pay("pay", 1, 1_250))
-        assert reply == Reply("failed", "outcome_unknown")
-        assert ledger.one("SELECT state FROM operations").state == "pending"
-        gateway.configure(latency_ms=1)
-        settled = case.settle()
-        assert (settled.posted, settled.still_unknown) == (1, 0)
-    assert ledger.one("SELECT state FROM operations").state == "approved"
-    assert case.charges() == {"pay": ("captured", 250)}
-    assert case.promises_broken() == []
-
-
-def test_unknown_charge_is_given_back_when_its_balance_part_is_spent(ledger, guardian, tmp_path):
-    """Without a hold the balance part may be gone by the time the outcome is known."""
-    slow = Gateway(latency_ms=600, latency_sigma=0, decline_share=0)
-    with GatewayProcess(tmp_path / "slow", slow) as gateway:
-        guardian.watch_process(gateway.pid)
-        flags = {"gateway_timeout_ms": 400}
-        case = Case("lock_across_call", flags, ledger, gateway, tmp_path)
-
-        async def story(clients):
-            first = await clients.pay("pay", 1, 1_250)
-            return first, await clients.pay("other", 1, 900)
-
-        first, other = case.run(story)
-        assert (first, other) == (Reply("failed", "outcome_unknown"), Reply("approved"))
-        gateway.configure(latency_ms=1)
-        settled = case.settle()
-        assert (settled.posted, settled.given_up) == (0, 1)
-        assert case.charges() == {"pay": ("refunded", 250)}
-    assert ledger.balance(1) == 100
-    assert case.promises_broken() == []
-
-
-@pytest.mark.parametrize("design", DESIGNS)
-def test_gateway_out_of_reach_is_settled_as_never_charged(design, ledger, guardian, tmp_path):
-    with GatewayProcess(tmp_path / "gone", Gateway(latency_ms=1)) as gateway:
-        case = Case(design, {}, ledger, gateway, tmp_path)
-        gateway.kill()
-        reply = case.run(lambda clients: clients.pay("pay", 1, 1_250))
-        assert reply == Reply("failed", "outcome_unknown")
-        gateway.restart()
-        assert case.settle().given_up == 1
-        late = case.run(lambda clients: clients.pay("pay", 1, 1_250))
-        assert late.outcome == "failed"  # the first answer, now that there is one
-        assert case.charges() == {"pay": ("cancelled", 0)}
-    assert ledger.available(1) == 1_000
-    assert case.promises_broken() == []
-
-
-def test_client_who_gives_up_loses_a_captured_charge_when_locks_span_the_call(
-    ledger, guardian, tmp_path
-):
-    """The failure of that design: rolled back with its client, charged all the same."""
-    slow = Gateway(latency_ms=600, latency_sigma=0, decline_share=0)
-    with GatewayProcess(tmp_path / "slow", slow) as gateway:
-        guardian.watch_process(gateway.pid)
-
-        async def story(clients):
-            reply = await clients.pay("pay", 1, 1_250, patience_s=0.45)
-            await asyncio.sleep(0.5)
-            return reply
-
-        case = Case("lock_across_call", {}, ledger, gateway, tmp_path)
-        assert case.run(story) == Reply("timed_out", "client_timeout")
-        assert case.refunds_due() == ["pay"]
-        assert ledger.one("SELECT count(*) AS n FROM operations").n == 0
-        assert case.promises_broken() == []
-
-
-@pytest.mark.parametrize("design", DESIGNS)
-def test_client_who_gives_up_leaves_a_refund_that_is_completed(design, ledger, guardian, tmp_path):
-    """The card has its money back; the balance must get its part, too."""
-    with GatewayProcess(tmp_path / "slow", Gateway(latency_ms=1)) as gateway:
-        guardian.watch_process(gateway.pid)
-        case = Case(design, {}, ledger, gateway, tmp_path)
-        assert case.run(lambda clients: clients.pay("pay", 1, 1_250)) == Reply("approved")
-        gateway.configure(latency_ms=600, latency_sigma=0)
-
-        async def story(clients):
-            request = ("back", "refund", 1, 1_250)
-            reply = await clients.ask(*request, refers_to="pay", patience_s=0.45)
-            await asyncio.sleep(0.5)
-            return reply
-
-        assert case.run(story) == Reply("timed_out", "client_timeout")
-        case.settle()
-        assert case.charges() == {"pay": ("refunded", 250)}
-    assert ledger.balance(1) == 1_000
-    assert case.promises_broken() == []
-
-
-@pytest.mark.parametrize("design", ["phased", "batched"])
-def test_client_who_gives_up_leaves_a_payment_that_is_completed(design, ledger, guardian, tmp_path):
-    slow = Gateway(latency_ms=600, latency_sigma=0, decline_share=0)
-    with GatewayProcess(tmp_path / "slow", slow) as gateway:
-        guardian.watch_process(gateway.pid)
-        case = Case(design, {}, ledger, gateway, tmp_path)
-        reply = case.run(lambda clients: clients.pay("pay", 1, 1_250, patience_s=0.3))
-        assert reply == Reply("timed_out", "client_timeout")
-        assert case.refunds_due() == []
-        assert ledger.one("SELECT state FROM operations").state == "approved"
-        assert case.promises_broken() == []
-
-
 @pytest.mark.parametrize("design", DESIGNS)
 def test_limits_of_the_licence_hold_in_every_design(design, server, gateway, tmp_path):
     limits = {"p2p_transfer": {"per_transfer": 500, "per_day": 600}}
@@ -275,78 +141,6 @@ def test_limits_of_the_licence_hold_in_every_design(design, server, gateway, tmp
             Reply("approved"),
         ]
         assert case.promises_broken() == []
-
-
-def test_bad_request_fails_alone_in_its_batch(ledger, gateway, tmp_path):
-    case = Case("batched", {"batch_wait_ms": 50}, ledger, gateway, tmp_path)
-
-    async def story(clients):
-        work = [clients.pay(f"k{n}", n + 1, 10) for n in range(5)]
-        work.insert(2, clients.ask("bad", "p2p_transfer", 9, 10, other=424_242))
-        return await asyncio.gather(*work)
-
-    replies = case.run(story)
-    assert replies[2] == Reply("failed", "sqlstate_23503")
-    assert [r.outcome for n, r in enumerate(replies) if n != 2] == ["approved"] * 5
-    assert case.promises_broken() == []
-
-
-def test_money_received_can_be_spent_by_who_knows_of_it(ledger, gateway, tmp_path):
-    """Within a batch requests are concurrent; who has the answer to a top-up can spend it."""
-    case = Case("batched", {"batch_wait_ms": 50}, ledger, gateway, tmp_path)
-
-    async def story(clients):
-        first = await clients.ask("top", "top_up", 1, 500)
-        return [first, await clients.pay("pay", 1, 1_400)]
-
-    assert [r.outcome for r in case.run(story)] == ["approved", "approved"]
-    assert case.charges() == {}
-    assert case.ledger.balance(1) == 100
-
-
-def test_key_asked_for_twice_within_a_batch_is_carried_out_once(ledger, gateway, tmp_path):
-    case = Case("batched", {"batch_wait_ms": 50}, ledger, gateway, tmp_path)
-
-    async def story(clients):
-        return await asyncio.gather(*(clients.pay("same", 1, 100) for _ in range(5)))
-
-    assert {r.outcome for r in case.run(story)} == {"approved"}
-    assert case.ledger.balance(1) == 900
-
-
-def test_key_another_front_is_just_using_gets_that_answer(ledger, gateway, tmp_path):
-    """The batch finds no such key, waits for the other transaction, and must look again."""
-    case = Case("batched", {}, ledger, gateway, tmp_path)
-    begin = (
-        "SELECT operation_begin(%s, 'card_payment', 2, 2000001, 10, true, 0, false, false, true)"
-    )
-
-    async def story(clients):
-        path = f"-c search_path={ledger.schema}"
-        async with await psycopg.AsyncConnection.connect(ledger.dsn, options=path) as other:
-            await other.execute(begin, [case.key("same")])
-            asked = asyncio.create_task(clients.pay("same", 1, 10))
-            await asyncio.sleep(0.3)
-            await other.commit()
-        return await asked
-
-    assert case.run(story) == Reply("declined", "key_used_for_another_operation")
-    assert [ledger.balance(w) for w in (1, 2)] == [1_000, 990]
-
-
-def test_fault_of_the_front_itself_is_an_answer_too(ledger, gateway, tmp_path, monkeypatch):
-    case = Case("batched", {}, ledger, gateway, tmp_path)
-
-    def broken(arrival):
-        raise ZeroDivisionError
-
-    async def story(clients):
-        with monkeypatch.context() as patch:
-            patch.setattr("reference_engine.batched.counterparty_account", broken)
-            first = await clients.pay("one", 1, 10)
-        return [first, await clients.pay("two", 1, 10)]
-
-    assert case.run(story) == [Reply("failed", "front_error"), Reply("approved")]
 
 
 def test_full_queue_sheds_and_says_so(ledger, gateway, tmp_path):
@@ -382,21 +176,3 @@ def test_key_used_for_something_else_gets_no_answer_of_the_first(design, ledger,
     assert case.run(story) == [done, other, done, other, done]
     assert [ledger.balance(w) for w in (1, 2, 3)] == [800, 1_100, 1_000]
     assert case.promises_broken() == []
-
-
-def test_ending_the_ledger_refuses_does_not_stop_the_others_of_its_batch(ledger, gateway, tmp_path):
-    """'spent' was begun by the design without holds, and its balance part is gone since."""
-    case = Case("batched", {"batch_wait_ms": 50}, ledger, gateway, tmp_path)
-    begin = "SELECT {}_begin(%s, 'card_payment', %s, 2000001, 1250, true, 0, false, false, true)"
-    ledger.all(begin.format("locked"), case.key("spent"), 1)
-    ledger.post({"debit": 1, "credit": 3, "yen": 1_000})
-    ledger.all(begin.format("operation"), case.key("sound"), 2)
-
-    async def story(clients):
-        finish = clients.design.batcher.finish
-        endings = [finish(case.key(name), "captured", None) for name in ("spent", "sound")]
-        return await asyncio.gather(*endings, return_exceptions=True)
-
-    spent, sound = case.run(story)
-    assert spent.sqlstate == "23514"
-    assert sound.state == "approved"
