@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from fractions import Fraction
 
+import license_answer_expectations as answered
 import license_expectations as law
 import pytest
 
@@ -31,7 +32,7 @@ from analysis.licenses.reasons import value_at
 from runlog.errors import BadData, LabError, UsageFault
 
 NOW = "2026-08-12"
-CASES = law.case_expectations() + law.threshold_expectations()
+CASES = answered.case_expectations() + answered.threshold_expectations()
 
 
 @pytest.mark.parametrize("case", CASES, ids=[c.name for c in CASES])
@@ -197,7 +198,7 @@ def test_refunds_of_prepaid_value(facts, verdict):
 
 
 def test_rules_of_passage_are_told_while_they_run():
-    large = law.wallet(transfer_each_jpy=100_001, transfer_month_jpy=300_000)
+    large = answered.wallet(transfer_each_jpy=100_001, transfer_month_jpy=300_000)
     assert classify(large, "2025-05-31").transitions == ("high_value_grace_years",)
     assert classify(large, "2025-06-01").transitions == ()
     border = {"collects": True, "payee": "business", "cross_border": True}

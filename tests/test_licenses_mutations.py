@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import license_answer_expectations as answered
 import license_expectations as law
 import license_rule_table as tables
 import pytest
@@ -51,8 +52,8 @@ def content() -> dict[str, Any]:
 def expectations() -> list[law.Expectation]:
     return [
         *law.parameter_expectations(),
-        *law.threshold_expectations(),
-        *law.case_expectations(),
+        *answered.threshold_expectations(),
+        *answered.case_expectations(),
         *_table_expectations(),
     ]
 
@@ -87,7 +88,7 @@ def test_every_mutation_of_an_amendment_fails_a_fact_that_cites_its_article(cont
 
 def test_mutated_numbers_and_words_fail_an_answer_not_only_the_table(content):
     """A number that no answer uses would be decoration."""
-    answers = law.threshold_expectations() + law.case_expectations()
+    answers = answered.threshold_expectations() + answered.case_expectations()
     unused = {
         # said in the comparison and the explanation; no answer computes with them
         "bank_capital_lowest_order_jpy",
@@ -108,7 +109,7 @@ def test_mutated_numbers_and_words_fail_an_answer_not_only_the_table(content):
 
 
 def test_words_of_thresholds_decide_answers(content):
-    answers = law.threshold_expectations()
+    answers = answered.threshold_expectations()
     decided = {row[0] for row in law.rows(law.PARAMETERS) if row[2] == "超える"}
     survivors = []
     for mutation in _parameter_mutations(content):
