@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from reference_engine.scenario_model import (
+    Amounts,
     Clock,
     EventSpec,
     FaultSpec,
@@ -28,10 +29,12 @@ from runlog.errors import did_you_mean
 Problem = tuple[KeyPath, str]
 
 _UNITS = ("_s", "_ms", "_us", "_min", "_jpy", "_per_s", "_hz")
-_MODELS: dict[str, type[BaseModel]] = {
+# the tables of a scenario by their path in TOML
+TABLES: dict[str, type[BaseModel]] = {
     "": Scenario,
     "flags": Flags,
     "population": Population,
+    "population.amount_jpy": Amounts,
     "gateway": Gateway,
     "license": License,
     "clock": Clock,
@@ -57,10 +60,8 @@ def worded(found: ErrorDetails) -> str:
 
 
 def _near_key(path: list[str]) -> str:
-    model = _MODELS.get(path[0] if len(path) > 1 else "", Scenario)
-    known = list(model.model_fields)
-    if "amount_jpy" in path[1:-1]:
-        known = ["median", "sigma", "largest"]
+    names = [name for name in path[:-1] if not name.isdigit()]
+    known = list(TABLES.get(".".join(names), Scenario).model_fields)
     bare = _without_unit(path[-1])
     for candidate in known:
         if _without_unit(candidate) == bare and candidate != path[-1]:

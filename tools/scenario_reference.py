@@ -16,37 +16,12 @@ from pydantic_core import PydanticUndefined
 from reference_engine import proxy
 from reference_engine.faults import FAULTS
 from reference_engine.scenario import scenario_names
-from reference_engine.scenario_model import (
-    Amounts,
-    Clock,
-    EventSpec,
-    FaultSpec,
-    Flags,
-    Gateway,
-    License,
-    NetworkSpec,
-    Operation,
-    Phase,
-    Population,
-    Scenario,
-)
-from reference_engine.scenario_words import value_words
+from reference_engine.scenario_model import NetworkSpec, Operation, Phase
+from reference_engine.scenario_words import TABLES, value_words
 from reference_engine.server_settings import DURABLE
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "scenarios.md"
-_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
-    ("top of the file", Scenario),
-    ("[flags]", Flags),
-    ("[population]", Population),
-    ("[population.amount_jpy]", Amounts),
-    ("[gateway]", Gateway),
-    ("[license]", License),
-    ("[clock]", Clock),
-    ("[[phases]]", Phase),
-    ("[[faults]]", FaultSpec),
-    ("[[network]]", NetworkSpec),
-    ("[[events]]", EventSpec),
-)
+_LISTS = ("phases", "faults", "network", "events")
 # a field's meaning is the comment beside it
 _MEANING = re.compile(r"^ {4,8}(\w+): .*?  # (.+)$", re.MULTILINE)
 _HEAD = """# Scenarios
@@ -71,7 +46,7 @@ the same flag: each takes back its own change and no other, and what an event se
 def reference() -> str:
     """The whole text of docs/scenarios.md."""
     durable = ", ".join(DURABLE)
-    parts = [_HEAD.format(durable=durable), "## Keys\n\n", *(_section(*s) for s in _SECTIONS)]
+    parts = [_HEAD.format(durable=durable), "## Keys\n\n", *(_section(*t) for t in TABLES.items())]
     parts.append("## Faults\n\n")
     parts += [_fault(name) for name in FAULTS]
     names = ", ".join(f"`{n}`" for n in scenario_names())
@@ -79,7 +54,8 @@ def reference() -> str:
     return "".join(parts)
 
 
-def _section(title: str, model: type[BaseModel]) -> str:
+def _section(path: str, model: type[BaseModel]) -> str:
+    title = f"[[{path}]]" if path in _LISTS else f"[{path}]" if path else "top of the file"
     hidden = ("text", "flags", "population", "gateway", "license", "clock", "amount_jpy")
     meanings = dict(_MEANING.findall(inspect.getsource(model)))
     rows = [
