@@ -134,12 +134,19 @@ parameters = {{ delay_ms = {delay_ms} }}
     run.close()
 
 
-def test_two_faults_can_be_combined(tmp_path: Path) -> None:
-    text = load_scenario("gateway_slow").text.replace("gateway_slow", "combined", 1)
-    second = '\n[[faults]]\nname = "ddl_lock_queue"\nstart_s = 12\nend_s = 21\n'
+def with_second(
+    tmp_path: Path, base: str, second: str, start_s: int, end_s: int
+) -> tuple[Run, list[dict[str, Any]]]:
+    """Play a shipped scenario with one more fault."""
+    text = load_scenario(base).text.replace(base, "combined", 1)
+    text += f'\n[[faults]]\nname = "{second}"\nstart_s = {start_s}\nend_s = {end_s}\n'
     path = tmp_path / "combined.toml"
-    path.write_text(text + second, "utf-8")
-    run, truth = played(str(path), tmp_path)
+    path.write_text(text, "utf-8")
+    return played(str(path), tmp_path)
+
+
+def test_two_faults_can_be_combined(tmp_path: Path) -> None:
+    run, truth = with_second(tmp_path, "gateway_slow", "ddl_lock_queue", 12, 21)
     assert [t["fault"] for t in truth] == ["gateway_slow", "ddl_lock_queue"]
     for told in truth:
         window = Window(run, moment(told["start"]), moment(told["end"]))
@@ -150,11 +157,7 @@ def test_two_faults_can_be_combined(tmp_path: Path) -> None:
 
 def test_a_fault_heals_also_while_another_one_is_in_its_way(tmp_path: Path) -> None:
     """The index is built again when the forgotten session is gone: nobody waits for the other."""
-    text = load_scenario("missing_index").text.replace("missing_index", "combined", 1)
-    second = '\n[[faults]]\nname = "long_transaction"\nstart_s = 6\nend_s = 24\n'
-    path = tmp_path / "combined.toml"
-    path.write_text(text + second, "utf-8")
-    run, truth = played(str(path), tmp_path)
+    run, truth = with_second(tmp_path, "missing_index", "long_transaction", 6, 24)
     assert [t["fault"] for t in truth] == ["long_transaction", "missing_index"]
     assert truth[1]["end"] < truth[0]["end"]
     assert_sound(run)
