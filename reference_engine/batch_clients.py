@@ -30,11 +30,6 @@ class BatchClients:
         self._batcher.clients = self
         self._spool = spool
 
-    @property
-    def in_flight(self) -> int:
-        """Requests offered and not answered yet."""
-        return self._batcher.in_flight
-
     def offer(self, arrival: Arrival, due_us: int, started_us: int) -> None:
         """Hand a first attempt to the batcher, or shed it."""
         front = self._front
@@ -71,8 +66,9 @@ class BatchClients:
             answer = answer.reply()
         self._close(ticket, answer, trace)
 
-    def end(self) -> None:
-        """Record what nobody will answer any more."""
+    async def end(self) -> None:
+        """Stop the batcher, and record what nobody will answer any more."""
+        await self._batcher.close()
         for ticket in self._batcher.unanswered():
             self._close(ticket, Reply("failed", "run_ended"), None)
 

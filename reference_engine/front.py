@@ -250,8 +250,7 @@ class Front:
             task.cancel()
         if self.tasks:
             await asyncio.wait(set(self.tasks), timeout=10)
-        await self.batcher.close()
-        self.batch_clients.end()
+        await self.batch_clients.end()
         for task in list(self.tasks):
             task.cancel()
         with contextlib.suppress(TimeoutError):
