@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reference_engine.spool import BATCH_STAGES, BatchTimes
 from reference_engine.wallet import counterparty_account
+from runlog.literals import sql_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -71,7 +72,7 @@ def unfold(
     shape = dict.fromkeys(_SHARED, "BIGINT") | _OWN
     columns = ", ".join(f"'{name}': '{kind}'" for name, kind in shape.items())
     own = ", ".join(f"unnest({name}) AS {name}" for name in _OWN)
-    files = ", ".join(_text(path) for path in batches)
+    files = ", ".join(sql_text(path) for path in batches)
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW attempts AS SELECT {', '.join(_SHARED)}, {own} "
         f"FROM read_json([{files}], format = 'newline_delimited', columns = {{{columns}}}, "
@@ -79,9 +80,5 @@ def unfold(
     )
     stages = ", ".join(f"('{s}', '{n}', a.{begin}, a.{end})" for s, n, begin, end in BATCH_STAGES)
     for query, target in ((_REQUESTS, requests), (_SPANS.format(stages=stages), spans)):
-        connection.execute(f"COPY ({query}) TO {_text(target)} (FORMAT json)")
+        connection.execute(f"COPY ({query}) TO {sql_text(target)} (FORMAT json)")
     connection.execute("DROP VIEW attempts")
-
-
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

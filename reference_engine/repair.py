@@ -28,6 +28,7 @@ from reference_engine.postgres import EmbeddedServer, ExternalServer
 from reference_engine.recorder import export_charges
 from reference_engine.scenario_model import Gateway
 from runlog.errors import BadData, EnvironmentFault
+from runlog.literals import sql_text
 from runlog.reader import Run, open_run
 from runlog.writer import RunWriter
 
@@ -254,8 +255,8 @@ def _write(
         export_charges(writer, read_books(scratch), scratch / "gateway_charges.jsonl")
         for table in run.manifest.tables:
             if table not in _BOOKS:
-                path = str(run.folder / f"{table}.parquet").replace("'", "''")
-                writer.add(table, f"SELECT * FROM read_parquet('{path}')")
+                path = sql_text(run.folder / f"{table}.parquet")
+                writer.add(table, f"SELECT * FROM read_parquet({path})")
         note = f"books of run {run.manifest.run_id} after {count} repair(s)"
         changes = {"run_id": out.name, "notes": [*run.manifest.notes, note]}
         writer.commit(run.manifest.model_copy(update=changes))

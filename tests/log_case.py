@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.importers.postgres import Imported, Options, import_postgres_logs
 from analysis.summary import summarise
+from runlog.literals import sql_text
 from runlog.reader import open_run
 from runlog.writer import connect
 
@@ -61,5 +62,5 @@ def table(folder: Path, name: str = "pg_log") -> pd.DataFrame:
     """Return one Parquet file of a run as a frame, sorted by session and line where it has them."""
     con = connect()
     order = "ORDER BY session_id, session_line_num" if name == "pg_log" else "ORDER BY ALL"
-    path = str(folder / f"{name}.parquet").replace("'", "''")
-    return con.execute(f"SELECT * FROM read_parquet('{path}') {order}").df()
+    path = sql_text(folder / f"{name}.parquet")
+    return con.execute(f"SELECT * FROM read_parquet({path}) {order}").df()

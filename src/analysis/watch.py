@@ -19,6 +19,7 @@ import orjson
 import psycopg
 
 from runlog.errors import EnvironmentFault
+from runlog.literals import sql_text
 from runlog.manifest import Clock, Manifest
 from runlog.sampling import (
     COUNTERS_HZ,
@@ -271,10 +272,10 @@ def _export(writer: RunWriter, table: str, spool: Path) -> None:
         for c in columns
     )
     key = ", ".join(f'"{k}"' for k in TABLES[table].key)
-    path = str(spool).replace("'", "''")
+    path = sql_text(spool)
     writer.add(
         table,
-        f"SELECT DISTINCT ON ({key}) {chosen} FROM read_json('{path}', "
+        f"SELECT DISTINCT ON ({key}) {chosen} FROM read_json({path}, "
         f"format='newline_delimited', columns={{{shape}}})",
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from runlog.errors import BadData
+from runlog.literals import sql_text
 from runlog.manifest import Manifest, read_manifest
 from runlog.schema import CHECKED, MANIFEST, TABLES, Table
 from runlog.writer import connect, sha256_of
@@ -87,7 +88,7 @@ def _attach(con: duckdb.DuckDBPyConnection, folder: Path, manifest: Manifest) ->
 
 
 def _view(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> list[str]:
-    source = "read_parquet('" + str(path).replace("'", "''") + "')"
+    source = f"read_parquet({sql_text(path)})"
     try:
         found = {r[0]: r[1] for r in con.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
     except duckdb.Error as error:

@@ -23,6 +23,7 @@ import duckdb
 import psutil
 
 from runlog.errors import BadData, EnvironmentFault, UsageFault
+from runlog.literals import sql_text
 from runlog.manifest import Manifest, TableFile
 from runlog.schema import MANIFEST, TABLES, Table
 
@@ -126,7 +127,7 @@ class RunWriter:
             try:
                 self.connection.execute(
                     f"COPY (SELECT {columns} FROM ({query}) ORDER BY {_order(table)}) "
-                    f"TO '{_quoted(target)}' (FORMAT parquet, COMPRESSION zstd)",
+                    f"TO {sql_text(target)} (FORMAT parquet, COMPRESSION zstd)",
                     parameters or [],
                 )
             except (duckdb.ConversionException, duckdb.BinderException) as error:
@@ -142,7 +143,7 @@ class RunWriter:
         may follow them). A file in the partial folder is moved, another is copied.
         """
         table = TABLES[table_name]
-        source = f"read_parquet('{_quoted(path)}')"
+        source = f"read_parquet({sql_text(path)})"
         found = self.connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
         wanted = [(c.name, c.type) for c in table.columns]
         if [(r[0], r[1]) for r in found[: len(wanted)]] != wanted:
@@ -159,7 +160,7 @@ class RunWriter:
     def _entered(self, table: Table, target: Path) -> int:
         """Enter a finished file in the list of tables; return its rows."""
         rows = self.connection.execute(
-            f"SELECT count(*) FROM read_parquet('{_quoted(target)}')"
+            f"SELECT count(*) FROM read_parquet({sql_text(target)})"
         ).fetchall()[0][0]
         self._tables[table.name] = TableFile(rows=rows, sha256=sha256_of(target))
         return int(rows)
@@ -209,10 +210,6 @@ def _exchange(new: Path, old: Path) -> None:
 
 def _order(table: Table) -> str:
     return ", ".join(f'"{k}"' for k in table.key)
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
 
 
 def _sync(path: Path) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import pandas as pd
 
 from runlog.errors import BadData, UsageFault
+from runlog.literals import sql_text
 from runlog.writer import connect, sha256_of, space_guard
 
 VERSION = 1
@@ -166,12 +167,12 @@ def _write(folder: Path, name: str, frame: pd.DataFrame | None) -> dict[str, Any
     chosen = ", ".join(f'CAST("{c}" AS {kind}) AS "{c}"' for c, kind in columns.items())
     order = ", ".join(KEYS[name])
     target = folder / f"{name}.parquet"
-    quoted = str(target).replace("'", "''")
+    quoted = sql_text(target)
     con = connect()
     try:
         con.register("given", given)
         con.execute(
-            f"COPY (SELECT {chosen} FROM given ORDER BY {order}) TO '{quoted}' "
+            f"COPY (SELECT {chosen} FROM given ORDER BY {order}) TO {quoted} "
             "(FORMAT parquet, COMPRESSION zstd)"
         )
     finally:
@@ -203,10 +204,10 @@ def _read(folder: Path, name: str, entry: dict[str, Any]) -> pd.DataFrame:
         raise BadData("sweep table is not the one that was written", path, todo)
     con = connect()
     try:
-        quoted = str(path).replace("'", "''")
-        frame = con.execute(f"SELECT * FROM read_parquet('{quoted}')").df()
+        quoted = sql_text(path)
+        frame = con.execute(f"SELECT * FROM read_parquet({quoted})").df()
         twice = con.execute(
-            f"SELECT count(*) FROM (SELECT 1 FROM read_parquet('{quoted}') "
+            f"SELECT count(*) FROM (SELECT 1 FROM read_parquet({quoted}) "
             f"GROUP BY {', '.join(KEYS[name])} HAVING count(*) > 1)"
         ).fetchall()
     finally:

@@ -20,6 +20,7 @@ from analysis.importers.sinks import EXTRAS, FIELDS
 from analysis.importers.sources import MAX_LINE_BYTES, Source, opened
 from analysis.importers.zones import refuse_ambiguous
 from analysis.sql import load
+from runlog.literals import sql_text
 
 SLICE_BYTES = 64 * 1024 * 1024
 _DAMAGED = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.OutOfMemoryException)
@@ -77,7 +78,7 @@ def take_whole(
             con.execute(
                 f"COPY (SELECT {names} FROM ({load('duckdb/import_pg_log_typed')}) "
                 "WHERE CASE WHEN fault IS NULL THEN TRUE ELSE error(fault) END) "
-                f"TO '{_quoted(target)}' "
+                f"TO {sql_text(target)} "
                 f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP_RECORDS})"
             )
         except _DAMAGED as error:
@@ -86,7 +87,7 @@ def take_whole(
                 refuse_ambiguous(str(error), path.name)
             return None
     records, newlines, whole = counted.result()
-    rows = con.execute(f"SELECT count(*) FROM read_parquet('{_quoted(target)}')").fetchall()[0][0]
+    rows = con.execute(f"SELECT count(*) FROM read_parquet({sql_text(target)})").fetchall()[0][0]
     if rows != records or not whole:
         target.unlink(missing_ok=True)
         return None
@@ -180,7 +181,7 @@ def _cut(data: bytes, kind: str) -> int:
 
 def _reader(path: Path, kind: str, columns: int) -> str:
     if kind == "json":
-        keys = ", ".join(f"{_text(key)}: 'VARCHAR'" for key in _JSON_KEYS)
+        keys = ", ".join(f"{sql_text(key)}: 'VARCHAR'" for key in _JSON_KEYS)
         renamed = ", ".join(
             f"nullif({key}, '') AS {column}" for column, key in _QUOTED_KEYS.items()
         )
@@ -189,7 +190,7 @@ def _reader(path: Path, kind: str, columns: int) -> str:
             "nullif(remote_host || coalesce(':' || remote_port, ''), '') AS connection_from, "
             "func_name || ', ' || file_name || ':' || file_line_num AS location, "
             f"{_NOWHERE} "
-            f"FROM read_json('{_quoted(path)}', format='newline_delimited', columns={{{keys}}}, "
+            f"FROM read_json({sql_text(path)}, format='newline_delimited', columns={{{keys}}}, "
             f"maximum_object_size={MAX_LINE_BYTES}, compression='none')"
         )
     # unless told, buffers hold 16 of the longest lines: 256 MB to be filled before a line is read
@@ -198,7 +199,7 @@ def _reader(path: Path, kind: str, columns: int) -> str:
     missing = "".join(f", NULL AS {name}" for name in FIELDS[columns:])
     return (
         f"SELECT *{missing}, {_NOWHERE} "
-        f"FROM read_csv('{_quoted(path)}', auto_detect=false, header=false, "
+        f"FROM read_csv({sql_text(path)}, auto_detect=false, header=false, "
         f"delim=',', quote='\"', escape='\"', new_line='\\n', columns={{{listed}}}, "
         f"all_varchar=true, max_line_size={MAX_LINE_BYTES}, buffer_size={2 * MAX_LINE_BYTES}, "
         "strict_mode=true, compression='none')"
@@ -216,11 +217,3 @@ _JSON_KEYS = (
 
 
 _QUOTED_KEYS = {f'"{column}"': f'"{key}"' for column, key in KEYS.items()}
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

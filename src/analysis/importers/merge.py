@@ -15,6 +15,7 @@ from analysis.importers.sinks import EXTRAS, FIELDS, PLACE, Sink
 from analysis.importers.sources import Source
 from analysis.importers.zones import refuse_ambiguous
 from analysis.sql import load
+from runlog.literals import sql_text
 from runlog.schema import TABLES
 from runlog.writer import RunWriter
 
@@ -67,12 +68,12 @@ class Parts:
             con = self.writer.connection
             con.execute(
                 "CREATE OR REPLACE TEMP VIEW raw_log AS SELECT * FROM read_csv("
-                f"{_text(path)}, auto_detect=false, header=false, delim=',', quote='\"', "
+                f"{sql_text(path)}, auto_detect=false, header=false, delim=',', quote='\"', "
                 f"escape='\"', new_line='\\n', columns={{{listed}}}, max_line_size=34000000, "
                 "buffer_size=68000000)"
             )
             con.execute(
-                f"COPY ({load('duckdb/import_pg_log_typed')}) TO {_text(target)} "
+                f"COPY ({load('duckdb/import_pg_log_typed')}) TO {sql_text(target)} "
                 "(FORMAT parquet, COMPRESSION zstd)"
             )
             path.unlink()
@@ -115,11 +116,11 @@ class Parts:
         if before is not None:
             selects.append(
                 "SELECT * REPLACE (0 AS part), file_row_number AS part_row "
-                f"FROM (SELECT *, 0 AS part, file_row_number FROM read_parquet({_text(before)}, "
+                f"FROM (SELECT *, 0 AS part, file_row_number FROM read_parquet({sql_text(before)}, "
                 "file_row_number=true)) ANTI JOIN reread USING (session_id, session_line_num)"
             )
         if self.paths:
-            listed = ", ".join(_text(p) for p in self.paths)
+            listed = ", ".join(sql_text(p) for p in self.paths)
             selects.append(
                 "SELECT * EXCLUDE (filename, file_row_number), file_row_number AS part_row, "
                 "regexp_extract(filename, 'part-(\\d+)\\.parquet$', 1)::BIGINT AS part "
@@ -147,7 +148,7 @@ def write_tables(parts: Parts, sink: Sink, sources: list[Source]) -> Written:
             path = parts.previous.table(name)
             assert path is not None
             writer.adopt(name, path)
-    table = f"read_parquet({_text(writer.partial / 'pg_log.parquet')})"
+    table = f"read_parquet({sql_text(writer.partial / 'pg_log.parquet')})"
     start, end, other = con.execute(
         "SELECT epoch_us(min(log_time)), epoch_us(max(log_time)), count(*) FILTER ("
         "error_severity NOT IN ('LOG', 'ERROR', 'FATAL', 'PANIC', 'WARNING', 'NOTICE', 'INFO', "
@@ -176,14 +177,14 @@ def _write_merged(parts: Parts, target: Path, losers: bool) -> None:
     without = "ANTI JOIN losers USING (part, part_row)" if losers else ""
     parts.writer.connection.execute(
         f"COPY (SELECT {columns} FROM parts {without} WHERE fault IS NULL) "
-        f"TO {_text(target)} (FORMAT parquet, COMPRESSION zstd)"
+        f"TO {sql_text(target)} (FORMAT parquet, COMPRESSION zstd)"
     )
 
 
 def _write_rejects(parts: Parts, sink: Sink, sources: list[Source]) -> Counter[str]:
     con = parts.writer.connection
     con.execute(
-        f"CREATE TEMP VIEW set_aside AS SELECT * FROM read_json({_text(sink.rejects)}, "
+        f"CREATE TEMP VIEW set_aside AS SELECT * FROM read_json({sql_text(sink.rejects)}, "
         f"format='newline_delimited', columns={_REJECT_COLUMNS})"
         if sink.rejects.stat().st_size
         else "CREATE TEMP TABLE set_aside (file VARCHAR, byte_offset BIGINT, line BIGINT, "
@@ -205,17 +206,17 @@ def _write_rejects(parts: Parts, sink: Sink, sources: list[Source]) -> Counter[s
         if again:
             con.executemany("INSERT INTO read_again VALUES (?, ?)", again)
         query = (
-            f"SELECT r.* FROM read_parquet({_text(before)}) AS r LEFT JOIN read_again AS a "
+            f"SELECT r.* FROM read_parquet({sql_text(before)}) AS r LEFT JOIN read_again AS a "
             "ON a.file = r.file AND r.line >= a.from_line WHERE a.file IS NULL "
             f"UNION ALL BY NAME ({query})"
         )
     target = parts.writer.partial / REJECTS
     con.execute(
         f"COPY (SELECT * FROM ({query}) ORDER BY file, line, byte_offset, reason, text) "
-        f"TO {_text(target)} (FORMAT parquet, COMPRESSION zstd)"
+        f"TO {sql_text(target)} (FORMAT parquet, COMPRESSION zstd)"
     )
     counted = con.execute(
-        f"SELECT reason, sum(lines)::BIGINT FROM read_parquet({_text(target)}) "
+        f"SELECT reason, sum(lines)::BIGINT FROM read_parquet({sql_text(target)}) "
         "GROUP BY reason ORDER BY 2 DESC, 1"
     ).fetchall()
     return Counter(dict(counted))
@@ -230,7 +231,7 @@ def _write_counters(parts: Parts) -> None:
     before = parts.previous.table("pg_counters")
     if before is not None:
         query = (
-            f"SELECT * FROM read_parquet({_text(before)}) WHERE view <> 'pgbouncer_stats' "
+            f"SELECT * FROM read_parquet({sql_text(before)}) WHERE view <> 'pgbouncer_stats' "
             f"UNION ALL BY NAME ({query})"
         )
     parts.writer.add("pg_counters", query)
@@ -238,7 +239,3 @@ def _write_counters(parts: Parts) -> None:
 
 def _instant(micros: int | None) -> dt.datetime:
     return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=micros or 0)
-
-
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

@@ -23,6 +23,7 @@ from analysis.importers.syslog import read_syslog
 from analysis.importers.zones import ZoneRule, sampled_zones
 from analysis.sql import load
 from runlog.errors import BadData, UsageFault
+from runlog.literals import sql_text
 from runlog.manifest import Manifest
 from runlog.writer import RunWriter, space_guard
 
@@ -92,7 +93,7 @@ def _prepare(writer: RunWriter, rule: ZoneRule, likely: str, keep_literals: bool
     scratch = writer.partial / "scratch"
     scratch.mkdir()
     con.execute("SET memory_limit = '1000MB'")
-    con.execute(f"SET temp_directory = '{str(scratch).replace(chr(39), chr(39) * 2)}'")
+    con.execute(f"SET temp_directory = {sql_text(scratch)}")
     con.execute(load("duckdb/import_unmasked" if keep_literals else "duckdb/import_masking"))
     fast.know_frequent(con, [])
     with_ms = "substr(x, 20, 1) = '.'"

@@ -14,6 +14,7 @@ from analysis.importers.otlp import flatten, looks_like_otlp
 from analysis.importers.previous import REJECTS, Previous
 from analysis.importers.zones import ZoneRule
 from runlog.errors import BadData, UsageFault
+from runlog.literals import sql_text
 from runlog.manifest import Manifest
 from runlog.schema import BOOL, INT, TABLES, TIME, Column
 from runlog.writer import RunWriter, space_guard
@@ -62,7 +63,7 @@ def import_requests(path: Path, mapping_file: Path, out: Path) -> Imported:
         con.execute("SET memory_limit = '1000MB'")
         scratch = writer.partial / "scratch"
         scratch.mkdir()
-        con.execute(f"SET temp_directory = {_text(str(scratch))}")
+        con.execute(f"SET temp_directory = {sql_text(scratch)}")
         mapping, spans, kind = _source(con, path, mapping, scratch)
         notes = _typed(con, mapping)
         result = _write(writer, previous, path, spans)
@@ -85,11 +86,11 @@ def _source(
     with path.open("rb") as file:
         head = file.read(65536)
     if head.startswith(b"PAR1"):
-        reader, kind = f"read_parquet({_text(str(path))})", "parquet"
+        reader, kind = f"read_parquet({sql_text(path)})", "parquet"
     elif looks_like_otlp(head):
         roots, spans = scratch / "roots.ndjson", scratch / "spans.ndjson"
         flatten(path, roots, spans, mapping.spans)
-        reader, kind = f"read_json({_text(str(roots))}, format='newline_delimited')", "otlp"
+        reader, kind = f"read_json({sql_text(roots)}, format='newline_delimited')", "otlp"
         columns = {**_OTLP_COLUMNS, **mapping.columns}
         for name in mapping.constants:
             columns.pop(name, None)
@@ -119,7 +120,7 @@ def _source(
 
 def _csv(path: Path) -> str:
     return (
-        f"read_csv({_text(str(path))}, all_varchar=true, header=true, store_rejects=true, "
+        f"read_csv({sql_text(path)}, all_varchar=true, header=true, store_rejects=true, "
         "max_line_size=16000000)"
     )
 
@@ -160,12 +161,12 @@ def _expression(column: Column, mapping: Mapping) -> str:
         factor = "0.001" if duration.unit == "ns" else str(_PER_SECOND[duration.unit])
         return f"({start}) + to_microseconds(CAST(round({length} * {factor}) AS BIGINT))"
     if column.name in mapping.constants:
-        return _text(str(mapping.constants[column.name])) + f"::{column.type}"
+        return sql_text(str(mapping.constants[column.name])) + f"::{column.type}"
     if column.name not in mapping.columns:
         return f"NULL::{column.type}"
     source = f"nullif(\"{_name(mapping.columns[column.name])}\", '')"
     if values := mapping.values.get(column.name):
-        cases = " ".join(f"WHEN {_text(k)} THEN {_text(str(v))}" for k, v in values.items())
+        cases = " ".join(f"WHEN {sql_text(k)} THEN {sql_text(str(v))}" for k, v in values.items())
         source = f"CASE {source} {cases} ELSE {source} END"
     if column.type == TIME:
         return _time(source, mapping)
@@ -187,7 +188,7 @@ def _time(source: str, mapping: Mapping) -> str:
     with_offset += f" AND contains({source}, ':')"
     return (
         f"CASE WHEN {with_offset} THEN TRY_CAST({source} AS TIMESTAMPTZ) ELSE "
-        f"make_timestamptz(epoch_us({local}) - {rule.offset_sql(_text(''), local)}) END"
+        f"make_timestamptz(epoch_us({local}) - {rule.offset_sql(sql_text(''), local)}) END"
     )
 
 
@@ -205,7 +206,7 @@ def _fault(mapping: Mapping) -> str:
                 f"THEN '{column.name} cannot be read'"
             )
         if column.enum:
-            listed = ", ".join(_text(v) for v in column.enum)
+            listed = ", ".join(sql_text(v) for v in column.enum)
             cases.append(f"WHEN {name} NOT IN ({listed}) THEN 'unknown {column.name}'")
     return f"CASE {' '.join(cases)} END"
 
@@ -217,12 +218,13 @@ def _write(
     columns = ", ".join(f'"{c}"' for c in _REQUESTS.column_names)
     key = ", ".join(_REQUESTS.key)
     earlier = previous.table("requests")
-    before = f"SELECT {columns}, 0 AS source_row FROM read_parquet({_text(str(earlier))})"
+    query = f"SELECT {columns}, source_row FROM typed_rows WHERE fault IS NULL"
+    if earlier is not None:
+        before = f"SELECT {columns}, 0 AS source_row FROM read_parquet({sql_text(earlier)})"
+        query = f"{before} UNION ALL {query}"
     con.execute(
         "CREATE TEMP TABLE ranked AS SELECT *, row_number() OVER "
-        f"(PARTITION BY {key} ORDER BY source_row) AS place FROM ("
-        f"{before + ' UNION ALL ' if earlier else ''}SELECT {columns}, source_row FROM typed_rows "
-        "WHERE fault IS NULL)"
+        f"(PARTITION BY {key} ORDER BY source_row) AS place FROM ({query})"
     )
     rows = writer.add("requests", f"SELECT {columns} FROM ranked WHERE place = 1")
     span_rows = _write_spans(writer, previous, spans)
@@ -247,19 +249,19 @@ def _write_spans(writer: RunWriter, previous: Previous, spans: Path | None) -> i
         for c in table.columns
     )
     query = (
-        f"SELECT {chosen} FROM read_json({_text(str(spans))}, format='newline_delimited', "
+        f"SELECT {chosen} FROM read_json({sql_text(spans)}, format='newline_delimited', "
         f"columns={{{shape}}}) SEMI JOIN ranked USING (request_id)"
     )
     before = previous.table("spans")
     if before is not None:
-        query = f"SELECT * FROM read_parquet({_text(str(before))}) UNION ALL BY NAME ({query})"
+        query = f"SELECT * FROM read_parquet({sql_text(before)}) UNION ALL BY NAME ({query})"
     return writer.add("spans", f"SELECT DISTINCT ON ({', '.join(table.key)}) * FROM ({query})")
 
 
 def _write_rejects(writer: RunWriter, previous: Previous, path: Path) -> Counter[str]:
     """Set aside what is no valid request: rows by number, damaged CSV lines by line."""
     con = writer.connection
-    name = _text(path.name)
+    name = sql_text(path.name)
     query = (
         f"SELECT {name} AS file, NULL::BIGINT AS byte_offset, source_row AS line, "
         "1::BIGINT AS lines, fault AS reason, left(fields::VARCHAR, 500) AS text "
@@ -275,8 +277,8 @@ def _write_rejects(writer: RunWriter, previous: Previous, path: Path) -> Counter
         )
     before = previous.rejects()
     if before is not None:
-        query = f"SELECT * FROM read_parquet({_text(str(before))}) UNION ALL ({query})"
-    target = _text(str(writer.partial / REJECTS))
+        query = f"SELECT * FROM read_parquet({sql_text(before)}) UNION ALL ({query})"
+    target = sql_text(writer.partial / REJECTS)
     con.execute(
         f"COPY (SELECT * FROM ({query}) ORDER BY file, line, reason, text) TO {target} "
         "(FORMAT parquet, COMPRESSION zstd)"
@@ -296,7 +298,7 @@ def _manifest(
     rejects: Counter[str],
     notes: list[str],
 ) -> Manifest:
-    path = _text(str(writer.partial / "requests.parquet"))
+    path = sql_text(writer.partial / "requests.parquet")
     low, high = writer.connection.execute(
         "SELECT epoch_us(min(scheduled_at)), epoch_us(max(coalesce(finished_at, scheduled_at))) "
         f"FROM read_parquet({path})"
@@ -312,7 +314,3 @@ def _instant(us: int) -> dt.datetime:
 
 def _name(column: str) -> str:
     return column.replace('"', '""')
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -12,6 +12,7 @@ from analysis.reconcile.books import judge, materialise
 from analysis.reconcile.mapping import LedgerColumns, Mapping, StatementColumns
 from analysis.reconcile.result import Reconciliation, summarise
 from runlog.errors import BadData
+from runlog.literals import sql_text
 from runlog.writer import connect
 
 _YEN = r"^(0|[1-9][0-9]{0,14})$"
@@ -90,8 +91,8 @@ def _header(con: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
 
 
 def _source(path: Path) -> str:
-    quoted = str(path).replace("'", "''")
-    return f"read_csv('{quoted}', header = true, all_varchar = true, strict_mode = true)"
+    quoted = sql_text(path)
+    return f"read_csv({quoted}, header = true, all_varchar = true, strict_mode = true)"
 
 
 def _wanted(columns: LedgerColumns | StatementColumns) -> dict[str, str]:
@@ -121,7 +122,7 @@ def _checks(columns: LedgerColumns | StatementColumns) -> list[_Check]:
                 _Check(f"{field} is above the amount", condition, field, "correct the export")
             )
     words = [w for group in columns.status_values.model_dump().values() for w in group]
-    known = ", ".join(_text(w) for w in words) or "NULL"
+    known = ", ".join(sql_text(w) for w in words) or "NULL"
     todo = "add it to status_values in the mapping"
     checks.append(
         _Check(
@@ -240,17 +241,13 @@ def _instant(columns: LedgerColumns | StatementColumns) -> str:
     """SQL that turns the time's text into an instant; the zone of the mapping where it has none."""
     if columns.timezone is None:
         return "time"
-    zone = _text(columns.timezone)
+    zone = sql_text(columns.timezone)
     local = f"timezone({zone}, try_cast(time AS TIMESTAMP))::VARCHAR"
     return f"CASE WHEN regexp_matches(time, '{_ZONE}') THEN time ELSE {local} END"
 
 
 def _list(words: list[str]) -> str:
-    return ", ".join(_text(w) for w in words) or "NULL"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+    return ", ".join(sql_text(w) for w in words) or "NULL"
 
 
 def _name(column: str) -> str:
