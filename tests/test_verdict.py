@@ -172,6 +172,60 @@ def test_a_slow_gateway_is_not_the_database(tmp_path: Path) -> None:
     assert found.problems[0].impact_of == "request_time"
 
 
+def _slow_commits(second: float) -> list[dict[str, Any]]:
+    waits = {"wait_event_type": "IO", "wait_event": "WALSync", "query": "COMMIT"}
+    return [sample(second, pid, **waits) for pid in range(20, 26)]
+
+
+def _wal(bytes_per_s: Callable[[float], float]) -> list[dict[str, Any]]:
+    """Counters of the log written, once a second."""
+    rows, total = [], 0.0
+    for second in range(END_S):
+        total += bytes_per_s(second)
+        rows.append({"sampled_at": at(second + 0.5), "view": "pg_stat_wal", "object": "server",
+                     "metric": "wal_bytes", "value": total})  # fmt: skip
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("written", "request_ms", "kind"),
+    [(1.0, 30.0, "no_problem"), (1.0, 400.0, "problem"), (20.0, 30.0, "problem")],
+    ids=["slow storage, nobody harmed", "slow storage, requests slower", "the log flooded"],
+)
+def test_slow_storage_is_a_problem_when_somebody_is_harmed(
+    written: float, request_ms: float, kind: str, tmp_path: Path
+) -> None:
+    tables = _requests(lambda s: request_ms if _middle(s) else 20.0, lambda _: 12)
+    tables["pg_counters"] = _wal(lambda s: 5e6 * (written if _middle(s) else 1.0))
+    found = _verdict(tmp_path / "run", _slow_commits, requests=tables["requests"],
+                     pg_counters=tables["pg_counters"])  # fmt: skip
+    told = next(f for f in found.findings if f.cause == "wal_stall")
+    assert found.window.found
+    assert told.kind == kind
+    assert told.impact_pct > 50
+    assert ("wal_stall" in found.causes) == (kind == "problem")
+    assert found.as_json()["verdict"].startswith("No harm was done") == (kind == "no_problem")
+    assert ("who writes" in told.advice) == (written > 1)
+
+
+def test_slow_storage_without_a_request_log_stays_a_problem(tmp_path: Path) -> None:
+    found = _verdict(tmp_path / "run", _slow_commits, pg_counters=_wal(lambda _: 5e6))
+    assert found.causes == ["wal_stall"]
+
+
+def test_what_harmless_storage_explains_is_no_alarm(tmp_path: Path) -> None:
+    def trouble(second: float) -> list[dict[str, Any]]:
+        root = sample(second, 10, wait_event_type="IO", wait_event="WALSync")
+        return _slow_commits(second) + [root] + [sample(second, p, (10,)) for p in (11, 12)]
+
+    tables = _requests(lambda s: 40.0 if _middle(s) else 20.0, lambda _: 12)
+    found = _verdict(tmp_path / "run", trouble, requests=tables["requests"],
+                     pg_counters=_wal(lambda _: 5e6))  # fmt: skip
+    queue = next(f for f in found.findings if f.cause == "hot_row")
+    assert (queue.kind, queue.because_of) == ("symptom", "wal_stall")
+    assert found.problems == []
+
+
 def test_more_first_attempts_are_a_surge(tmp_path: Path) -> None:
     tables = _requests(lambda _: 60.0, lambda s: 60 if _middle(s) else 10)
     assert diagnose(write_run(tmp_path / "run", **tables)).causes == ["access_surge"]

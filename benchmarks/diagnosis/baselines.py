@@ -17,7 +17,7 @@ LINKS: dict[str, tuple[str, ...]] = {
     "retry_storm": ("retries",),
     "missing_index": ("aas_cpu", "aas_io", "seq_tup_read"),
     "plan_flip": ("worst_statement", "statement_us_p50", "statement_us_p95", "log_duration_us_p95"),
-    "wal_stall": ("aas_wal", "commit_us_p50", "commit_us_p95", "wal_fpi"),
+    "wal_stall": ("aas_wal", "commit_us_p50", "commit_us_p95", "wal_bytes", "wal_fpi"),
     "long_transaction": ("xact_age_s", "idle_tx_age_s", "dead_tuples"),
     "deadlock": ("log_deadlocks",),
     "serialization_failure": ("log_serialization",),

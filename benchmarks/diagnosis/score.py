@@ -1,6 +1,6 @@
 """Scores diagnoses against the truth of the runs that `matrix.py` made.
 
-    python benchmarks/diagnosis/score.py DIR [--rounds 4 5] [--out results.json]
+    python benchmarks/diagnosis/score.py DIR [--rounds 6 7] [--out results.json]
 
 The only reader of truth.json. Prints tables in markdown: AC@k is the share of runs whose injected
 cause is among the first k, Avg@5 the mean of AC@1..5; intervals are 95 % (Wilson; bootstrap for
@@ -41,7 +41,7 @@ IN_LOGS = frozenset({
     "sync_standby_lost",
 })  # fmt: skip
 # Rounds that were looked at while the rules were made: the centroid learns from them.
-DEVELOPMENT = range(4)
+DEVELOPMENT = range(6)
 METHODS = ("rules", "max_z", "n_sigma", "median_iqr", "centroid")
 
 
@@ -262,7 +262,7 @@ def per_fault(single: pd.DataFrame) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--rounds", type=int, nargs="*", default=[4, 5])
+    parser.add_argument("--rounds", type=int, nargs="*", default=[6, 7])
     parser.add_argument(
         "--shift", type=float, default=0.0, help="seconds; 0: the fault's own length"
     )

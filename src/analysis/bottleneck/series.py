@@ -73,6 +73,7 @@ MEASURES: dict[str, Measure] = {
     "connections": _sessions("connections to the server", 1, 3.0),
     "ticks": Measure("samples", "samples", 2.0, "level", -1, "activity samples taken"),
     "seq_tup_read": _count("samples", "rows read by sequential scans", 1, 20_000.0),
+    "wal_bytes": _count("samples", "bytes of WAL written", 0, 1e6),
     "wal_fpi": _count("samples", "full page images", 0, 50.0),
     "dead_tuples": Measure("samples", "rows", 2000.0, "level", 0, "dead rows"),
     "arrivals": _count("requests", "new requests", 1),
@@ -162,7 +163,7 @@ def _completed(frame: pd.DataFrame, case: Case) -> pd.DataFrame:
     if not _recorded(case, "pool_stats"):
         frame[["pool_waiting", "pool_max", "pool_in_use", "pool_errors", "in_flight"]] = np.nan
     if not _recorded(case, "pg_counters"):
-        frame[["seq_tup_read", "wal_fpi", "dead_tuples"]] = np.nan
+        frame[["seq_tup_read", "wal_bytes", "wal_fpi", "dead_tuples"]] = np.nan
     _end_with_the_load(frame)
     frame[_PER_SECOND] = frame[_PER_SECOND] / case.bucket_s
     frame = frame[list(MEASURES)]

@@ -122,6 +122,8 @@ def headline(diagnosis: Diagnosis) -> str:
     """The verdict in one sentence."""
     problems = diagnosis.problems
     if not problems:
+        if harmless := [f for f in diagnosis.findings if f.kind == "no_problem" and f.impact_pct]:
+            return f"No harm was done: {harmless[0].headline} ({harmless[0].cause})."
         if diagnosis.window.found:
             return (
                 "Something changed, but no cause of the catalogue explains it with these records."

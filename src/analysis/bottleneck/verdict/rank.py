@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from analysis.bottleneck.features import Features
-from analysis.bottleneck.verdict import rules_locks, rules_requests, rules_server
+from analysis.bottleneck.verdict import rules_locks, rules_requests, rules_server, rules_wal
 from analysis.bottleneck.verdict.finding import Finding, Rule
 
 RULES: dict[str, Rule] = {
     "server_crash": rules_server.server_crash,
-    "sync_standby_lost": rules_server.sync_standby_lost,
+    "sync_standby_lost": rules_wal.sync_standby_lost,
     "connection_limit": rules_server.connection_limit,
     "ddl_lock_queue": rules_locks.ddl_lock_queue,
     "advisory_lock": rules_locks.advisory_lock,
@@ -17,7 +17,7 @@ RULES: dict[str, Rule] = {
     "hot_row": rules_locks.hot_row,
     "deadlock": rules_locks.deadlock,
     "serialization_failure": rules_locks.serialization_failure,
-    "wal_stall": rules_server.wal_stall,
+    "wal_stall": rules_wal.wal_stall,
     "missing_index": rules_server.missing_index,
     "plan_flip": rules_server.plan_flip,
     "gateway_partition": rules_requests.gateway_partition,
@@ -94,7 +94,7 @@ def findings(features: Features) -> list[Finding]:
 def _placed(finding: Finding, found: list[Finding], features: Features) -> Finding:
     """The finding itself, or as a symptom of the surest cause that explains it."""
     causes = [other for other in found if _explains(other, finding, features)]
-    if not causes:
+    if not causes or finding.kind == "no_problem":
         return finding
     return finding.as_symptom(max(causes, key=lambda c: c.confidence).cause)
 

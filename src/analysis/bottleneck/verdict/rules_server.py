@@ -1,26 +1,20 @@
-"""Rules for the server itself: log writing, standby, plans and indexes, connections, crash."""
+"""Rules for the server itself: plans and indexes, connections, crash."""
 
 from __future__ import annotations
-
-import math
 
 from analysis.bottleneck.features import Features
 from analysis.bottleneck.verdict.finding import (
     Finding,
     Notes,
     clamp,
-    db_time_of,
     db_time_pct,
     request_time_pct,
 )
-from analysis.bottleneck.verdict.rules_locks import LEAST_DB_TIME_PCT, LEAST_WAITERS, reason_count
+from analysis.bottleneck.verdict.rules_locks import LEAST_WAITERS, reason_count
+from analysis.bottleneck.verdict.rules_wal import commits_slower
 
-# A commit is one WAL flush; a disk that takes three times as long for it is not the same disk.
-COMMIT_TIMES = 3.0
 # Nobody answers for a second: sampling ten times a second cannot miss that by chance.
 GAP_S = 1.0
-# A commit that takes a second and more waits for another machine, not for a disk.
-STANDBY_COMMIT_US = 1_000_000.0
 # A read that took milliseconds and now takes three times as long is another plan, or another size.
 STATEMENT_TIMES = 3.0
 # A table read in full shows as that many rows more in a second than index reads ever count.
@@ -31,98 +25,6 @@ SETTLED_BUCKETS = 3
 MAIN_PART = 0.3
 
 
-def wal_stall(f: Features) -> Finding | None:
-    """Everybody who writes waits for the WAL; reads stay quick.
-
-    Told from hot_row by commits being slow everywhere, from sync_standby_lost by the wait event
-    (SyncRep) or, with spans alone, by commits that do end.
-    """
-    waiters = f.rise("aas_wal")
-    slow = f.ratio("commit_us_p50") >= COMMIT_TIMES and f.rise("commit_us_p50") >= 3_000
-    stuck = f.during("commit_us_p95") >= STANDBY_COMMIT_US
-    # commits must be a good part of what requests do once they have a connection
-    slow = slow and (f.has("samples") or _commit_share(f) >= 0.25)
-    sampled = waiters >= LEAST_WAITERS and db_time_pct(f, waiters) >= LEAST_DB_TIME_PCT
-    logged = f.fact("sign_frequent_checkpoints") + _requested_checkpoints(f)
-    if f.has("samples"):
-        if not sampled or f.rise("aas_syncrep") >= LEAST_WAITERS:
-            return None
-        confidence = 0.9 if slow or logged >= 3 else 0.7
-    elif (slow and not stuck) or logged >= 3:
-        confidence = 0.85
-    elif _commits_lead_log(f) and f.fact("log_commit_s") / f.fact("log_commits") < 1.0:
-        confidence = 0.7
-    else:
-        return None
-    own = f.has("samples") and sampled
-    impact = db_time_of(f, "aas_wal") if own else request_time_pct(f, "commit")
-    return Finding(
-        "wal_stall", "problem", impact, "db_time" if own else "request_time", confidence,
-        "writing and flushing the log holds up everyone who writes",
-        Notes(f).measure("aas_wal", "aas_io", "commit_us_p50", "commit_us_p95", "wal_fpi").say(
-            "checkpoints in the window", _checkpoints(f), "checkpoints", "logs").done(),
-        {"hot_row": "sessions wait for the log itself, and commits are slow for all of them",
-         "sync_standby_lost": "the waits are for the own disk, not IPC/SyncRep",
-         "missing_index": "sessions wait for the log, not for the processor or for data files"},
-        "Look at the storage first (latency of fsync), then at who writes so much: bulk jobs, "
-        "checkpoints on request, max_wal_size too small.",
-    )  # fmt: skip
-
-
-def _commit_share(f: Features) -> float:
-    """Share of commits (0..1) in request time, waiting for the pool and in queues left out."""
-    working = sum(f.shares.get(s, 0.0) for s in ("lock", "other database", "commit", "gateway"))
-    return f.shares.get("commit", 0.0) / working if working > 0 else 0.0
-
-
-def _commits_lead_log(f: Features) -> bool:
-    """True when a third of the logged statement time is commits: slow for all, not for one row."""
-    total = f.fact("log_statement_s")
-    return f.fact("log_commits") >= 5 and f.fact("log_commit_s") >= 0.33 * max(total, 1e-9)
-
-
-def _checkpoints(f: Features) -> float:
-    return f.fact("checkpoints")
-
-
-def _requested_checkpoints(f: Features) -> float:
-    """Checkpoints beyond those of the timer: one every five minutes
-    (checkpoint_timeout) is usual.
-    """
-    window_s = (f.window.end - f.window.start).total_seconds()
-    return max(0.0, f.fact("checkpoints") - math.ceil(window_s / 300))
-
-
-def sync_standby_lost(f: Features) -> Finding | None:
-    """All who commit stand in IPC/SyncRep, reads go on. With spans alone: commits hang
-    for seconds.
-    """
-    waiters = f.rise("aas_syncrep")
-    sampled = waiters >= LEAST_WAITERS
-    cancelled = f.fact("sign_sync_canceled")
-    hang = not f.has("samples") and (
-        (f.during("commit_us_p95") >= STANDBY_COMMIT_US and _commit_share(f) >= 0.25)
-        or (_commits_lead_log(f) and f.fact("log_commit_s") / f.fact("log_commits") >= 1.0)
-    )
-    if not (sampled or cancelled or hang):
-        return None
-    confidence = 0.97 if sampled else 0.9 if cancelled else 0.75
-    return Finding(
-        "sync_standby_lost", "problem",
-        db_time_of(f, "aas_syncrep") if sampled else request_time_pct(f, "commit",
-        "other database"),
-        "db_time" if sampled else "request_time", confidence,
-        "commits wait for a standby that does not answer",
-        Notes(f).measure("aas_syncrep", "commit_us_p50", "commit_us_p95").fact(
-            "waits for replication that were cancelled", "sign_sync_canceled", "records",
-            "logs").done(),
-        {"wal_stall": "the wait is IPC/SyncRep (or commits never end), not the own disk"},
-        "Take the lost standby out of synchronous_standby_names (ANY 1 of several in the "
-        "long run), "
-        "knowing that commits are then on one machine only.",
-    )  # fmt: skip
-
-
 def _reads_in_full(f: Features) -> tuple[bool, str]:
     """True when some table is read in full far more than before, and which."""
     tables = f.frames["tables"]
@@ -131,9 +33,11 @@ def _reads_in_full(f: Features) -> tuple[bool, str]:
         return False, ""
     window_s = max((f.window.end - f.window.start).total_seconds(), 1e-9)
     before_s = max((f.window.start - f.case.start).total_seconds(), 1.0)
-    growth = rows["during"] / window_s - rows["before"] / before_s
-    top = int(growth.to_numpy().argmax())
-    return bool(growth.iloc[top] >= SEQ_ROWS_PER_S), str(rows["object"].iloc[top])
+    during, before = rows["during"] / window_s, rows["before"] / before_s
+    top = int((during - before).to_numpy().argmax())
+    more = during.iloc[top] - before.iloc[top] >= SEQ_ROWS_PER_S
+    times = during.iloc[top] >= STATEMENT_TIMES * before.iloc[top]
+    return bool(more and times), str(rows["object"].iloc[top])
 
 
 def lost_indexes(f: Features) -> list[str]:
@@ -189,8 +93,10 @@ def _read_problem(f: Features) -> float:
         main = sessions >= MAIN_PART * max(f.rise("aas"), 0.0)
         if sessions < LEAST_WAITERS or not main or (share < 0.4 and not in_full):
             return 0.0
-        held_up = f.rise("aas_wal") >= LEAST_WAITERS and f.ratio("commit_us_p50") >= COMMIT_TIMES
-        doubt = 0.3 if held_up else 0.0  # everything is slow then, not one read
+        # sessions then wait for the log as much as for this read. Slow commits alone say nothing:
+        # a processor that reads take up makes them slow too
+        held_up = f.rise("aas_wal") >= MAIN_PART * f.rise("aas") and commits_slower(f)
+        doubt = 0.3 if held_up else 0.0
         if in_full or lost_indexes(f):
             return 0.9 - doubt
         unseen = not f.case.run.rows("spans") and share >= 0.6 and not calls_grew
