@@ -11,6 +11,7 @@ import sys
 import time
 
 import pytest
+from log_case import LOGS
 from site_case import TINY, tiny_page
 
 from analysis import paths
@@ -85,6 +86,27 @@ def test_command_exits_non_zero_when_a_notebook_failed(tmp_path, capsys):
     assert code == 1
     assert said.out.strip() == str(tmp_path / "r" / "index.html")
     assert "1 report(s) failed · tiny" in said.err
+
+
+def test_an_import_writes_its_report_when_asked(tmp_path, capsys):
+    run, out = tmp_path / "run", tmp_path / "r"
+    log = str(LOGS / "pg15.csv")
+    command = ["import", "postgres-log", log, "--out", str(run), "--report", str(out)]
+    assert run_cli(command) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith(f"{run}: ")
+    assert told[-1] == str(out / "index.html")
+    assert (out / "03_database_bottleneck-run" / "report.html").exists()
+    assert run_cli(["validate", str(run)]) == 0
+
+
+def test_an_import_that_fails_writes_no_report(tmp_path, capsys):
+    log = tmp_path / "server.csv"
+    log.write_text("no log at all\n")
+    command = ["import", "postgres-log", str(log), "--out", str(tmp_path / "run")]
+    assert run_cli([*command, "--report", str(tmp_path / "r")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["server.csv"]
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,9 +84,34 @@ def _some(
         checked = beside.submit(_validate, found)
         pages = unique(run_pages(found, notebooks, parameters))
         checked.result()
-        target = out or paths.reports() / "runs" / (found[0].name if found else pages[0].slug)
-        words = "Reports on the runs and notebooks asked for."
-        return _build(pages, target, words, single_file, kernels)
+        return _build_runs(found, pages, out, single_file, kernels)
+
+
+def _build_runs(
+    runs: Sequence[Path], pages: Sequence[Page], out: Path | None, single_file: bool,
+    kernels: Kernels,
+) -> int:  # fmt: skip
+    target = out or paths.reports() / "runs" / (runs[0].name if runs else pages[0].slug)
+    words = "Reports on the runs and notebooks asked for."
+    return _build(pages, target, words, single_file, kernels)
+
+
+def with_report(make: Callable[[], Path], tables: set[str], out: Path) -> int:
+    """Make a run, then the report on it as `walletlab report RUN --out` does; return the exit code.
+
+    `tables` are those that the run will have for sure: kernels for what they call for start, and
+    what builds a report is loaded, while the run is being made.
+    """
+    from analysis.report.kernels import Kernels
+    from analysis.report.site import run_pages, telling
+
+    with Kernels() as kernels, ThreadPoolExecutor(1) as beside:
+        kernels.start_ahead(telling(tables))
+        loaded = beside.submit(import_module, "analysis.report.build")
+        run = make()
+        loaded.result()
+        _validate([run])
+        return _build_runs([run], run_pages([run], (), {}), out, False, kernels)
 
 
 def _whole(source: str, all_incidents: bool, out: Path | None, single_file: bool) -> int:

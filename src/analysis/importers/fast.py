@@ -38,8 +38,6 @@ def count_records(path: Path, *, quoted: bool) -> tuple[int, int, bool]:
     With `quoted=False` (JSON lines) every newline ends a record. This counts bytes and knows
     nothing of the reader it checks.
     """
-    import numpy as np  # beside the reader, which need not wait for it
-
     records = newlines = 0
     inside = False
     last = b""
@@ -49,14 +47,32 @@ def count_records(path: Path, *, quoted: bool) -> tuple[int, int, bool]:
             if not quoted:
                 newlines += block.count(b"\n")
                 continue
-            data = np.frombuffer(block, dtype=np.uint8)
-            marks = data[(data == ord('"')) | (data == ord("\n"))]
-            ends = marks == ord("\n")
-            quotes_before = np.cumsum(~ends, dtype=np.int32)[ends] + inside
-            newlines += len(quotes_before)
-            records += int(np.count_nonzero(quotes_before % 2 == 0))
-            inside = bool((inside + len(marks) - len(quotes_before)) % 2)
+            outside, ends, inside = _newlines(block, inside=inside)
+            records, newlines = records + outside, newlines + ends
     return records if quoted else newlines, newlines, not inside and last == b"\n"
+
+
+def _newlines(block: bytes, *, inside: bool) -> tuple[int, int, bool]:
+    """Newlines outside quotes, newlines in all, and whether the block ends inside quotes.
+
+    One bit a byte, 64 at once: a byte is inside quotes when the quotes up to it are odd in number,
+    which six shifts tell within a word (as Langdale and Lemire do, Parsing Gigabytes of JSON per
+    Second, VLDB Journal 2019) and the words before it tell across them.
+    """
+    import numpy as np  # beside the reader, which need not wait for it
+
+    data = np.frombuffer(block + bytes(-len(block) % 64), dtype=np.uint8)
+    quotes, ends = (
+        np.packbits(data == ord(mark), bitorder="little").view("<u8") for mark in ('"', "\n")
+    )
+    odd = quotes.copy()
+    for shift in (1, 2, 4, 8, 16, 32):
+        odd ^= odd << np.uint64(shift)
+    after = np.bitwise_xor.accumulate(odd >> np.uint64(63)) ^ np.uint64(inside)
+    before = np.concatenate([np.array([inside], dtype=np.uint64), after[:-1]])
+    odd ^= np.uint64(0) - before  # all bits of a word change where quotes were open before it
+    outside = int(np.bitwise_count(ends & ~odd).sum())
+    return outside, int(np.bitwise_count(ends).sum()), bool(after[-1])
 
 
 def take_whole(

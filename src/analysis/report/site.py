@@ -145,7 +145,7 @@ def notebooks_of(runs: Sequence[Path], notebooks: Sequence[str]) -> list[Path]:
     for run in runs:
         with suppress(OSError, ValueError, KeyError):  # told of when the run is opened
             tables |= set(json.loads((run / MANIFEST).read_bytes())["tables"])
-    return _telling(tables)
+    return telling(tables)
 
 
 def _pages_of(run: Path, chosen: Sequence[Path], given: Mapping[str, str]) -> list[Page]:
@@ -153,7 +153,7 @@ def _pages_of(run: Path, chosen: Sequence[Path], given: Mapping[str, str]) -> li
 
     manifest = read_manifest(run)
     pages = []
-    for book in chosen or _telling(set(manifest.tables)):
+    for book in chosen or telling(set(manifest.tables)):
         takes = declared(book)
         if "run" not in takes:
             raise UsageFault("notebook does not take a run", book.stem, "leave the RUN out")
@@ -166,7 +166,7 @@ def _pages_of(run: Path, chosen: Sequence[Path], given: Mapping[str, str]) -> li
     return pages
 
 
-def _telling(tables: set[str]) -> list[Path]:
+def telling(tables: set[str]) -> list[Path]:
     """Return the notebooks that have something to say about a run with these tables."""
     return [_notebook(name) for name, table in _FOR_A_RUN.items() if not table or table in tables]
 

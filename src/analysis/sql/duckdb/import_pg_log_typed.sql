@@ -57,11 +57,14 @@ worded AS (
         CASE WHEN took_us IS NOT NULL THEN position(': ' IN told) END AS colon_at
     FROM timed
 ),
-masked AS (
-    SELECT
-        *,
-        CASE WHEN colon_at > 0 THEN mask_body(substr(told, colon_at + 2)) END AS body
+cut AS (
+    -- apart from the masking, whose macro says its argument many times over
+    SELECT *, CASE WHEN colon_at > 0 THEN substr(told, colon_at + 2) END AS unmasked
     FROM worded
+),
+masked AS (
+    SELECT *, CASE WHEN colon_at > 0 THEN mask_body(unmasked) END AS body
+    FROM cut
 )
 SELECT
     log_at AS log_time,
