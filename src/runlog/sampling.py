@@ -17,13 +17,15 @@ _QUERY_CHARACTERS = 2000
 _FIELDS = TABLES["pg_activity"].column_names
 
 # pg_blocking_pids() takes the lock manager's locks, so it is asked only for who waits for a lock.
+# Without pg_monitor other users' sessions are hidden: whether they wait is unknown, hence NULL.
 _ACTIVITY = """
 SELECT (extract(epoch FROM clock_timestamp()) * 1e6)::bigint, pid, backend_type, state,
        wait_event_type, wait_event, {query_id}, left(query, {characters}),
        (extract(epoch FROM xact_start) * 1e6)::bigint,
        (extract(epoch FROM query_start) * 1e6)::bigint,
        (extract(epoch FROM state_change) * 1e6)::bigint,
-       CASE WHEN wait_event_type = 'Lock' THEN pg_blocking_pids(pid) ELSE '{{}}' END,
+       CASE WHEN wait_event_type = 'Lock' THEN pg_blocking_pids(pid)
+            WHEN state IS NULL AND backend_type IS NULL THEN NULL ELSE '{{}}' END,
        application_name
 FROM pg_stat_activity
 WHERE pid <> pg_backend_pid()

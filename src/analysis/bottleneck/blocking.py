@@ -41,6 +41,18 @@ def idle_root_share(roots: pd.DataFrame) -> float:
     return float(roots.loc[idle, "waiter_s"].sum() / roots["waiter_s"].sum())
 
 
+def working_root_share(roots: pd.DataFrame) -> float:
+    """Return the share of waiting (0..1) whose root was seen at work; NaN without any.
+
+    At work: active, or between two statements (idle in transaction for less than 10 ms).
+    """
+    if roots.empty or not roots["waiter_s"].sum():
+        return float("nan")
+    within = roots["root_state"].str.match("active|fastpath|idle in transaction")
+    seen = roots.loc[within, "waiter_s"] - roots.loc[within, "client_waiter_s"]
+    return float(seen.sum() / roots["waiter_s"].sum())
+
+
 def _span(case: Case, window: Window | None) -> dict[str, Any]:
     if window is None:
         return {"first": -1, "last": case.buckets}

@@ -152,7 +152,13 @@ def _sample_facts(
         {**case.axis, "use": True, "first": window.first, "last": window.last},
     ).df().iloc[0]  # fmt: skip
     roots = frames["roots"]
+    hidden = case.con.execute(
+        load("bottleneck_fact_hidden"), {"start": window.start, "end": window.end}
+    ).df().iloc[0]  # fmt: skip
     return {
+        "hidden_share": hidden["hidden"] / max(hidden["sessions"], 1),
+        "unblamed_share": hidden["unblamed"] / max(hidden["lock_waits"], 1),
+        "working_root_share": blocking.working_root_share(roots),
         "waiters": crowd["waiters"], "roots": crowd["roots"], "blocked_samples": crowd["samples"],
         "cycle_samples": crowd["cycles"],
         "idle_root_share": blocking.idle_root_share(roots),

@@ -7,6 +7,9 @@ import math
 from analysis.bottleneck.features import Features
 from analysis.bottleneck.verdict.finding import Finding, ImpactOf, Notes
 
+# Above this share of sessions not seen, samples clear nobody.
+MOST = 0.5
+
 # cause -> (evidence it needs, any one; what was looked at, in words)
 _LOOKED_AT: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
     "hot_row": (("samples", "logs"), "no queue for rows", ("aas_rowlock", "log_wait_sessions")),
@@ -42,7 +45,9 @@ def no_problems(features: Features, found: list[Finding]) -> list[Finding]:
     named = {finding.cause for finding in found}
     clear = []
     for cause, (kinds, words, measures) in _LOOKED_AT.items():
-        if cause in named or not any(features.has(kind) for kind in kinds):
+        if cause in named or not any(_seen(features, kind) for kind in kinds):
+            continue
+        if cause == "lock_across_call" and features.fact("unblamed_share") > MOST:
             continue
         evidence = Notes(features).measure(*measures).done()
         if evidence:
@@ -51,6 +56,12 @@ def no_problems(features: Features, found: list[Finding]) -> list[Finding]:
                 cause, "no_problem", 0.0, impact_of, 0.9, words, evidence, {}, "",
             ))  # fmt: skip
     return clear
+
+
+def _seen(features: Features, kind: str) -> bool:
+    """True when this kind of evidence is there, and shows what it should."""
+    hidden = kind == "samples" and features.fact("hidden_share") > MOST
+    return features.has(kind) and not hidden
 
 
 def cannot_tell(features: Features) -> list[dict[str, str]]:
@@ -68,6 +79,18 @@ def cannot_tell(features: Features) -> list[dict[str, str]]:
             "blocker was "
             "idle in transaction",
             "sample pg_stat_activity: `walletlab watch --dsn ... --out DIR`",
+        )
+    if features.fact("hidden_share") > MOST:
+        ask(
+            f"what sessions did: the role that took the samples may not see the state of "
+            f"{features.fact('hidden_share'):.0%} of them",
+            "GRANT pg_monitor TO the role that takes the samples",
+        )
+    elif features.fact("unblamed_share") > MOST:
+        ask(
+            "who holds what sessions wait for, and whether the holder is at work or idle in "
+            "transaction (the samples have no blockers)",
+            "sample pg_blocking_pids() too: `walletlab watch --dsn ... --out DIR` does",
         )
     if not case.has("logs"):
         ask(

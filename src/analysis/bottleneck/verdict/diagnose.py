@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.bottleneck import blocking_log
 from analysis.bottleneck.case import EVIDENCE, Case, open_case
 from analysis.bottleneck.features import Features, extract
-from analysis.bottleneck.series import series
+from analysis.bottleneck.series import MEASURES, series
 from analysis.bottleneck.verdict import clear, rank
 from analysis.bottleneck.verdict.finding import CAUSES, Finding
 from analysis.bottleneck.window import Window, find_window
@@ -125,9 +125,9 @@ def headline(diagnosis: Diagnosis) -> str:
         if harmless := [f for f in diagnosis.findings if f.kind == "no_problem" and f.impact_pct]:
             return f"No harm was done: {harmless[0].headline} ({harmless[0].cause})."
         if diagnosis.window.found:
-            return (
-                "Something changed, but no cause of the catalogue explains it with these records."
-            )
+            most = "; ".join(MEASURES[name].words for name in list(diagnosis.window.scores)[:2])
+            what = f"Something changed ({most})" if most else "Something changed"
+            return f"{what}, but no cause of the catalogue explains it with these records."
         return "No anomaly stands out in these records."
     first = problems[0]
     part = "DB time" if first.impact_of == "db_time" else "request time"

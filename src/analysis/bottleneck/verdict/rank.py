@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from analysis.bottleneck.features import Features
-from analysis.bottleneck.verdict import rules_locks, rules_requests, rules_server, rules_wal
+from analysis.bottleneck.verdict import (
+    rules_errors,
+    rules_locks,
+    rules_requests,
+    rules_server,
+    rules_wal,
+)
 from analysis.bottleneck.verdict.finding import Finding, Rule
 
 RULES: dict[str, Rule] = {
     "server_crash": rules_server.server_crash,
     "sync_standby_lost": rules_wal.sync_standby_lost,
-    "connection_limit": rules_server.connection_limit,
+    "connection_limit": rules_errors.connection_limit,
     "ddl_lock_queue": rules_locks.ddl_lock_queue,
     "advisory_lock": rules_locks.advisory_lock,
     "long_transaction": rules_locks.long_transaction,
     "lock_across_call": rules_locks.lock_across_call,
     "hot_row": rules_locks.hot_row,
-    "deadlock": rules_locks.deadlock,
-    "serialization_failure": rules_locks.serialization_failure,
+    "deadlock": rules_errors.deadlock,
+    "serialization_failure": rules_errors.serialization_failure,
     "wal_stall": rules_wal.wal_stall,
     "missing_index": rules_server.missing_index,
     "plan_flip": rules_server.plan_flip,

@@ -31,6 +31,11 @@ BEHIND_SHARE = 0.2
 # A transaction older than this did not come from a request that somebody waits for: clients of a
 # payment give up after seconds.
 LONG_TRANSACTION_S = 5.0
+# As pg_blocking_pids() has it, a holder that is no session.
+PREPARED = "prepared transaction"
+# A holder is called at work where that was seen for this part of the waiting; the rest may be
+# deadlocks in the making, or holders that had gone by the time they were looked at.
+WORKING_SHARE = 0.3
 # A forgotten transaction is alone of its age; where many are old, they wait for something.
 STANDS_ALONE = 2.0
 
@@ -88,12 +93,16 @@ def outside_call_share(f: Features) -> float:
 
 
 def one_old_root(f: Features) -> float:
-    """Share of waiting (0..1) behind transactions that had been open for LONG_TRANSACTION_S."""
+    """Share of waiting (0..1) behind transactions that had been open for LONG_TRANSACTION_S.
+
+    Prepared transactions count: they have no session, so nobody is at work in them.
+    """
     roots = f.frames["roots"]
     total = float(roots["waiter_s"].sum()) if len(roots) else 0.0
     if not total:
         return 0.0
     old = roots["held_us_p50"].fillna(0) / 1e6 >= LONG_TRANSACTION_S
+    old |= roots["root_state"] == PREPARED
     return float(roots.loc[old, "waiter_s"].sum()) / total
 
 
@@ -168,15 +177,24 @@ def hot_row(f: Features) -> Finding | None:
         return None
     crowd = f.fact("waiters", math.nan) / max(f.fact("roots", 1.0), 1e-9)
     confidence = _spans_only_sure(f) if spans_only else 0.7 + (0.2 if crowd >= 2 else 0.0)
+    at_work = f.fact("working_root_share") >= WORKING_SHARE
+    blind = not f.has("samples") or f.fact("unblamed_share") > 0.5
+    logged = blind and f.fact("log_row_waits") > 0
+    if f.has("samples") and not at_work:
+        confidence = 0.6 if logged else 0.4
     if f.fact("wal_root_share") >= 0.5 and f.ratio("commit_us_p50") >= 3:
         confidence = 0.45
     impact = request_time_pct(f, "other database", "lock") if spans_only else row_impact_pct(f)
     return Finding(
         "hot_row", "problem", impact, "request_time" if spans_only else "db_time", confidence,
-        "sessions queue for rows whose holders are at work" if not spans_only
-        else "statements became slow while commits did not; what they wait for is not recorded",
+        "statements became slow while commits did not; what they wait for is not recorded"
+        if spans_only else "sessions queue for rows whose holders are at work" if at_work
+        else "sessions queue for rows that are handed on quickly, as far as the log shows"
+        if logged else "sessions queue for rows; that their holders are at work was not seen",
         _lock_notes(f).measure("aas_wal", "commit_us_p50").done(),
-        {"lock_across_call": "the root of the waits is at work, not idle in transaction",
+        {"lock_across_call": "the root of the waits is at work, not idle in transaction" if at_work
+         else "few holders keep a row for deadlock_timeout and longer" if logged
+         else "not told: who holds the rows was not seen",
          "wal_stall": "one queue waits while commits elsewhere stay quick",
          "advisory_lock": "the waits are for rows, not for an advisory lock"},
         "Spread the row: several settlement rows chosen by hash, or post in batches with one "
@@ -241,6 +259,8 @@ def long_transaction(f: Features) -> Finding | None:
 
     Told from lock_across_call by the root being one and the same all the time.
     """
+    if prepared := _prepared(f):
+        return prepared
     usual, old = f.reference("xact_age_s"), f.frames["old_transactions"]
     blocking = one_old_root(f) >= 0.5 and _waits_matter(f, row_waiters(f))
     if math.isnan(f.peak("xact_age_s")):
@@ -267,6 +287,24 @@ def long_transaction(f: Features) -> Finding | None:
     )  # fmt: skip
 
 
+def _prepared(f: Features) -> Finding | None:
+    """Most waiting behind prepared transactions: pg_blocking_pids() gives 0 for them."""
+    roots = f.frames["roots"]
+    total = float(roots["waiter_s"].sum()) if len(roots) else 0.0
+    behind = float(roots.loc[roots["root_state"] == PREPARED, "waiter_s"].sum()) if total else 0.0
+    if not behind or behind < 0.5 * total or not _waits_matter(f, row_waiters(f)):
+        return None
+    return Finding(
+        "long_transaction", "problem", row_impact_pct(f), "db_time", 0.92,
+        f"{behind / total:.0%} of the waiting is behind a prepared transaction that nobody ends",
+        _lock_notes(f).done(),
+        {"lock_across_call": "no session holds the rows: its client has gone",
+         "hot_row": "no session holds the rows, so no holder is at work"},
+        "SELECT * FROM pg_prepared_xacts; ask the transaction manager what was decided, then "
+        "COMMIT PREPARED or ROLLBACK PREPARED that gid.",
+    )  # fmt: skip
+
+
 def _long_transaction_from_log(f: Features) -> Finding | None:
     """From the log alone: most waiting behind one session, for longer than requests live."""
     roots = f.frames["log_roots"]
@@ -284,54 +322,3 @@ def _long_transaction_from_log(f: Features) -> Finding | None:
         {"hot_row": "the holder does not change", "lock_across_call": "the holder does not change"},
         "End that session's transaction; set idle_in_transaction_session_timeout.",
     )  # fmt: skip
-
-
-def deadlock(f: Features) -> Finding | None:
-    """40P01 in numbers: rows locked in different order. Each costs its victims deadlock_timeout.
-
-    One or two in a whole incident are by-catch of a long queue; several a minute are a cause.
-    """
-    count = f.fact("errors_deadlocks") or reason_count(f, "deadlock|40P01")
-    if count < 3:
-        return None
-    outcomes = f.frames["outcomes"]
-    hit = outcomes.loc[outcomes["outcome"] == "deadlock", "wait_us"]
-    return Finding(
-        "deadlock", "problem", row_impact_pct(f), "db_time", clamp(0.75 + count / 50, 0, 0.96),
-        f"{count:.0f} deadlocks were broken by the server",
-        Notes(f).say("deadlocks", count, "errors", "logs").say(
-            "time their victims waited", float(hit.sum()) / 1e6, "s", "logs").measure(
-            "log_deadlocks", "aas_rowlock").done(),
-        {"hot_row": "waits end in 40P01: the rows form a cycle, a single hot row cannot",
-         "serialization_failure": "the SQLSTATE is 40P01, not 40001"},
-        "Lock accounts in one order (by id) in every transaction; retry 40P01 with a backoff.",
-    )  # fmt: skip
-
-
-def serialization_failure(f: Features) -> Finding | None:
-    """40001 in numbers and few waits: the isolation level refuses what the workload does."""
-    count = f.fact("errors_serialization") or reason_count(f, "serializ|40001")
-    if count < 5:
-        return None
-    share = (
-        100 * clamp(f.rise("bad") / max(f.during("arrivals"), 1e-9)) if f.has("requests") else 0.0
-    )
-    return Finding(
-        "serialization_failure", "problem", share, "request_time", clamp(0.75 + count / 100, 0,
-        0.96),
-        f"{count:.0f} transactions were rolled back as not serializable",
-        Notes(f).say("serialization failures", count, "errors", "logs").measure(
-            "log_serialization", "retries", "bad").done(),
-        {"deadlock": "the SQLSTATE is 40001, not 40P01",
-         "hot_row": "transactions fail instead of waiting"},
-        "Retry 40001 (it is a technical error, never show it as a declined payment), keep such "
-        "transactions short, or use READ COMMITTED with explicit locks.",
-    )  # fmt: skip
-
-
-def reason_count(f: Features, pattern: str) -> float:
-    reasons = f.frames["reasons"]
-    if reasons.empty:
-        return 0.0
-    hit = reasons["reason"].str.contains(pattern, case=False, regex=True)
-    return float(reasons.loc[hit, "during"].sum())

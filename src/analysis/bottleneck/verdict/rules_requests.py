@@ -6,7 +6,7 @@ import math
 
 from analysis.bottleneck.features import Features
 from analysis.bottleneck.verdict.finding import Finding, Notes, clamp, request_time_pct
-from analysis.bottleneck.verdict.rules_locks import reason_count
+from analysis.bottleneck.verdict.rules_errors import reason_count
 
 # Half as many requests again is more than the noise of an arrival process of tens a second.
 SURGE_TIMES = 1.5

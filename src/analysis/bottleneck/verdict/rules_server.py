@@ -1,4 +1,4 @@
-"""Rules for the server itself: plans and indexes, connections, crash."""
+"""Rules for the server itself: plans and indexes, crash."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from analysis.bottleneck.verdict.finding import (
     db_time_pct,
     request_time_pct,
 )
-from analysis.bottleneck.verdict.rules_locks import LEAST_WAITERS, reason_count
+from analysis.bottleneck.verdict.rules_errors import reason_count
+from analysis.bottleneck.verdict.rules_locks import LEAST_WAITERS
 from analysis.bottleneck.verdict.rules_wal import commits_slower
 
 # Nobody answers for a second: sampling ten times a second cannot miss that by chance.
@@ -199,24 +200,6 @@ def _reading_finding(
     return Finding(
         cause, "problem", impact, "request_time" if spans_only else "db_time", confidence,
         seen or "one statement became far slower than it was", notes.done(), told_from, advice,
-    )  # fmt: skip
-
-
-def connection_limit(f: Features) -> Finding | None:
-    """SQLSTATE 53300: the server refuses connections. A fact of the log, not an inference."""
-    refused = f.fact("errors_too_many") + reason_count(f, "53300")
-    if refused < 1:
-        return None
-    return Finding(
-        "connection_limit", "problem", request_time_pct(f, "pool", "queue"), "request_time",
-        clamp(0.85 + refused / 200, 0, 0.97),
-        f"{refused:.0f} connections were refused",
-        Notes(f).say("connections refused (53300)", refused, "errors", "logs").measure(
-            "connections", "log_too_many", "pool_waiting", "aas").done(),
-        {"pool_exhaustion": "the server itself refuses, so a larger pool would make it worse"},
-        "Find who holds the connections (by application_name), put a pooler in front, "
-        "reserve slots "
-        "for the wallet (ALTER ROLE ... CONNECTION LIMIT for the others).",
     )  # fmt: skip
 
 
