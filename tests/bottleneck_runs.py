@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +93,27 @@ def write_run(folder: Path, *, postgres: dict[str, str] | None = None, **tables:
             postgres=postgres or {}, cpu_count=2,
         )  # fmt: skip
         return writer.commit(manifest)
+
+
+def attempts(
+    seconds: float,
+    rate: Callable[[float], float],
+    latency_ms: Callable[[float], float],
+    outcome: Callable[[float], str] = lambda _: "approved",
+    step_s: float = 1.0,
+) -> list[dict[str, Any]]:
+    """First attempts, evenly within each step: how many a second, how long, and how they end."""
+    rows: list[dict[str, Any]] = []
+    for step in range(round(seconds / step_s)):
+        begin = step * step_s
+        count = round(rate(begin) * step_s)
+        for number in range(count):
+            start = begin + number * step_s / count
+            name = f"r{len(rows)}"
+            rows.append({
+                "request_id": name, "idempotency_key": name, "operation": "card_payment",
+                "attempt": 1, "front_id": number % 2, "scheduled_at": at(start),
+                "started_at": at(start), "finished_at": at(start + latency_ms(start) / 1000),
+                "outcome": outcome(start),
+            })  # fmt: skip
+    return rows

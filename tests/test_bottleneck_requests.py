@@ -100,13 +100,19 @@ def test_an_unchanged_measure_is_not_called_changed(tmp_path: Path) -> None:
     assert phases.loc["arrivals", "during"] == 10.0
 
 
-@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
-def test_deviation_of_a_step_does_not_depend_on_how_long_it_lasts(share: float) -> None:
+@pytest.mark.parametrize(
+    ("measure", "share"),
+    # a third of a record may be a lull in the load
+    [("arrivals", 0.2), ("arrivals", 0.6), ("retries", 0.2), ("retries", 0.5), ("retries", 0.8)],
+)
+def test_deviation_of_a_step_does_not_depend_on_how_long_it_lasts(
+    measure: str, share: float
+) -> None:
     random = np.random.default_rng(2)
     values = random.poisson(20, 100).astype(float)
     odd = slice(0, round(100 * share))
     values[odd] = random.poisson(120, values[odd].size)
-    found = deviations(values, "arrivals")
+    found = deviations(values, measure)
     assert np.median(found[odd]) > 8
     assert np.median(found[odd.stop :]) < 2
 

@@ -17,9 +17,10 @@ from runlog.errors import BadData
 from runlog.manifest import Manifest
 from runlog.reader import Run, open_run
 
-# Widths a reader can follow on an axis; the narrowest that gives at most MAX_BUCKETS is used.
+# Widths a reader can follow on an axis; the narrowest that gives at most MAX_BUCKETS is used, and
+# that is no narrower than samples are apart. A day has buckets of a minute.
 BUCKET_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 86400)
-MAX_BUCKETS = 400
+MAX_BUCKETS = 1500
 
 EVIDENCE = ("samples", "logs", "requests")
 
@@ -46,8 +47,8 @@ class Case:
 
     @property
     def buckets(self) -> int:
-        """Number of time buckets, the last one perhaps short."""
-        return max(1, -(-int((self.end - self.start).total_seconds() * 1e6) // self.bucket_us))
+        """Number of time buckets, the last one perhaps short; it holds the last moment."""
+        return int((self.end - self.start) / dt.timedelta(microseconds=1)) // self.bucket_us + 1
 
     @property
     def bucket_us(self) -> int:
@@ -93,8 +94,8 @@ def open_case(
         todo = "a run needs pg_activity, pg_log or requests; import logs, or `walletlab watch`"
         raise BadData("nothing to diagnose in run", run.folder, todo)
     start, end = _extent(con, present)
-    span_s = max((end - start).total_seconds(), 1.0)
-    bucket_s = next((w for w in BUCKET_WIDTHS_S if span_s / w <= MAX_BUCKETS), 86400)
+    least_s = max((end - start).total_seconds() / MAX_BUCKETS, _pause_s(con, present))
+    bucket_s = next((w for w in BUCKET_WIDTHS_S if w >= least_s), BUCKET_WIDTHS_S[-1])
     case = Case(run, con, start, end, bucket_s, present)
     _make_tables(case)
     return case
@@ -122,6 +123,14 @@ def _extent(
             return row["first_at"].to_pydatetime(), row["last_at"].to_pydatetime()
     msg = "no evidence"
     raise AssertionError(msg)
+
+
+def _pause_s(con: duckdb.DuckDBPyConnection, present: frozenset[str]) -> float:
+    """Median seconds between activity samples, to the tenth; 0 without any."""
+    if "samples" not in present:
+        return 0.0
+    found = con.execute(load("bottleneck_extent_pause")).fetchall()[0][0]
+    return round(float(found or 0.0), 1)
 
 
 def _make_tables(case: Case) -> None:

@@ -10,11 +10,13 @@ import numpy.typing as npt
 from analysis.bottleneck.series import MEASURES, Measure
 
 Values = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 # Of a normal series: the 25th percentile lies 0.674 standard deviations below the mean, the 5th
-# 1.645, the 10th 1.282. Distances between them measure the spread from the calm side only.
+# 1.645, the 10th 1.282, the 35th 0.385. Distances between them measure the spread from the calm
+# side only.
 _CALM_TO_LOW_SD = 1.645 - 0.674
-_TENTH_SD = 1.282
+_TENTH_SD, _THIRD_SD = 1.282, 0.385
 # Within a few hours an ordinary load does not change its level by itself, so the lowest tenth is
 # calm and neighbours tell the noise, however long the incident lasts. Over a day it does: there the
 # calm part is the lower quarter, and slow swings count as noise.
@@ -22,39 +24,96 @@ LONG_RECORD_S = 6 * 3600
 # Ten milliseconds more or less are the machine's own business: nobody who pays notices them, and
 # one busy neighbour costs as much. Latencies are compared above that.
 INDIFFERENT_US = 10_000.0
+# What comes from outside falls when clients stop or fail: the lowest tenth of it is a lull, not the
+# usual level. A third of a record may be one.
+FROM_OUTSIDE = ("arrivals", "connections")
+# A bucket in which less than half of the usual load arrives says nothing about what is calm.
+_FLOWING = 0.5
+# Half as many again lies five spreads out, however large the counts: less is no surge.
+_LEAST_SHARE = 0.045
+# A healthy system has next to no failures: one request in a hundred, at the very most.
+_FAILED_USUALLY = 0.01
 
 
-def transformed(values: Values, measure: Measure) -> Values:
+def transformed(values: Values, measure: Measure, bucket_s: float = 1.0) -> Values:
     """Return values on the scale they are judged on: logarithms for ratios, roots for counts.
 
-    The square root makes the noise of a count about 0.5 whatever its size (Anscombe, 1948).
+    Counts are given per second and judged as what fell into a bucket: the square root makes the
+    noise of a count about 0.5 whatever its size (Anscombe, 1948).
     """
     if measure.scale == "ratio":
         return np.log(np.maximum(values, 0.0) + INDIFFERENT_US)
     if measure.scale == "count":
-        return 2.0 * np.sqrt(np.maximum(values, 0.0))
+        return 2.0 * np.sqrt(np.maximum(values, 0.0) * bucket_s)
     return values
 
 
-def deviations(values: Values, name: str, record_s: float = 0.0) -> Values:
+def deviations(
+    values: Values, name: str, record_s: float = 0.0, *, bucket_s: float = 1.0,
+    flowing: Flags | None = None,
+) -> Values:  # fmt: skip
     """Return how far each value lies on the bad side of the calm level, in robust spreads.
 
     NaN stays NaN. A measure whose trouble lies downwards is mirrored. `record_s` is the length of
-    the whole record: it decides what counts as calm.
+    the whole record: it decides what counts as calm. `flowing` marks the buckets whose load is as
+    usual: sessions and counts of others are judged, but are not taken for calm. Latencies are: they
+    do not fall with the load as far as with the trouble.
     """
     measure = MEASURES[name]
-    judged = transformed(values, measure) * (measure.direction or 1)
-    known = judged[~np.isnan(judged)]
-    if known.size < 4:
+    judged = transformed(values, measure, bucket_s) * (measure.direction or 1)
+    known = ~np.isnan(judged)
+    if np.count_nonzero(known) < 4:
         return np.full_like(judged, np.nan)
-    floor = measure.floor if measure.scale != "count" else float(np.sqrt(measure.floor))
+    masked = flowing is not None and measure.scale != "ratio"
+    calm_part = judged[known & flowing] if masked else judged[known]
+    calm_part = calm_part if calm_part.size >= 4 else judged[known]
+    floor = _floor(measure, bucket_s)
     if record_s >= LONG_RECORD_S:
-        calm, low = np.percentile(known, [25.0, 5.0])
+        calm, low = np.percentile(calm_part, [25.0, 5.0])
         spread = max((calm - low) / _CALM_TO_LOW_SD, floor)
-        return (judged - calm) / spread
-    spread = max(_local_noise(known), floor)
-    calm = float(np.percentile(known, 10.0)) + _TENTH_SD * min(spread, _local_noise(known))
+    else:
+        noise = _local_noise(judged[known])
+        spread = max(noise, floor)
+        part, below_sd = (35.0, _THIRD_SD) if name in FROM_OUTSIDE else (10.0, _TENTH_SD)
+        calm = float(np.percentile(calm_part, part)) + below_sd * min(spread, noise)
+    if measure.scale == "count":
+        spread = max(spread, _LEAST_SHARE * calm)
     return (judged - calm) / spread
+
+
+def failure_deviations(
+    values: Values, load: Values, record_s: float = 0.0, *, bucket_s: float = 1.0
+) -> Values:
+    """Return `deviations` of requests that fail, for which calm is next to none.
+
+    However long they have been failing: a level above _FAILED_USUALLY of the load is never calm.
+    """
+    measure = MEASURES["bad"]
+    judged = transformed(values, measure, bucket_s)
+    usually = _FAILED_USUALLY * float(np.nanmedian(load)) if np.any(~np.isnan(load)) else 0.0
+    most = float(transformed(np.array([usually]), measure, bucket_s)[0])
+    relative = deviations(values, "bad", record_s, bucket_s=bucket_s)
+    return np.fmax(relative, (judged - most) / _floor(measure, bucket_s))
+
+
+def _floor(measure: Measure, bucket_s: float) -> float:
+    """The smallest spread on the scale of `transformed`.
+
+    What is rare (a floor below one a second) is told by a single one in a second; in a wide bucket
+    it is counted like anything else.
+    """
+    if measure.scale != "count":
+        return measure.floor
+    return float(np.sqrt(max(measure.floor, min(1.0, measure.floor * bucket_s))))
+
+
+def flowing(load: Values) -> Flags | None:
+    """True for each bucket whose load (arrivals) is not far below the usual; None where unknown."""
+    known = load[~np.isnan(load)]
+    usual = float(np.percentile(known, 35.0)) if known.size else 0.0
+    if not usual > 0:
+        return None
+    return np.nan_to_num(load, nan=0.0) >= _FLOWING * usual
 
 
 def _local_noise(known: Values) -> float:

@@ -8,6 +8,7 @@ the median and quantiles survive (RCAEval, ASE 2024, table 5: N-sigma falls from
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,13 +16,17 @@ import numpy as np
 import pandas as pd
 
 from analysis.bottleneck.case import Case
-from analysis.bottleneck.robust import Values, deviations
+from analysis.bottleneck.robust import Values, deviations, failure_deviations, flowing
 from analysis.bottleneck.series import MEASURES
+from runlog.errors import UsageFault
 
 # A bucket is out of the ordinary when two of three neighbours lie this many robust spreads above
 # the calm level. Normal noise passes 5 once in 3 million buckets; two of three never by chance.
 ODD_SPREADS = 5.0
 MIN_BUCKETS = 3
+# A bucket of half a minute and more has its own median of a kind in it: it is not smoothed, and two
+# in a row are enough; so is one that lies twice as far out.
+WIDE_S, MIN_WIDE_BUCKETS, FAR_SPREADS = 30, 2, 10.0
 # Requests that fail are no noise: a healthy system has none, so that one second of them is enough.
 # They are not smoothed (a count of seven where none is usual lies 5 spreads out), and a stretch in
 # which they stand out may be short.
@@ -71,15 +76,17 @@ def find_window(
     """Return the window of the strongest anomaly in `frame` (as `series` gives it).
 
     With `given`, an anomaly that overlaps it, or lies within HINT_SLACK_S of it, is taken
-    ('refined'); without one the given times stand ('given').
+    ('refined'); without one the given times stand ('given'). Raises UsageFault for a window without
+    time zone, that ends before it starts, or that lies outside the record.
     """
     deviation = smoothed_deviations(frame, case.bucket_s)
-    segments = _segments(deviation, len(frame))
+    segments = _segments(deviation, len(frame), case.bucket_s)
     if given is None:
         if not segments:
             return _window(case, 0, len(frame) - 1, "none", deviation)
         first, last = max(segments, key=lambda s: _weight(deviation, *s))
         return _window(case, *_refined(deviation, first, last), "detected", deviation)
+    _check_hint(case, given)
     hint = tuple(min(max(case.bucket_of(m), 0), len(frame) - 1) for m in given)
     slack = HINT_SLACK_S // case.bucket_s
     near = [s for s in segments if s[1] >= hint[0] - slack and s[0] <= hint[1] + slack]
@@ -89,18 +96,39 @@ def find_window(
     return _window(case, *_refined(deviation, first, last), "refined", deviation)
 
 
+def _check_hint(case: Case, given: tuple[dt.datetime, dt.datetime]) -> None:
+    start, end = given
+    shown = f"{start.isoformat()} to {end.isoformat()}"
+    if start.tzinfo is None or end.tzinfo is None:
+        raise UsageFault("window without a time zone", shown, "write +09:00 for Japan, Z for UTC")
+    if end < start:
+        raise UsageFault("window ends before it starts", shown, "give the start first")
+    slack = dt.timedelta(seconds=HINT_SLACK_S)
+    if end < case.start - slack or start > case.end + slack:
+        record = f"{case.start.isoformat()} to {case.end.isoformat()}"
+        raise UsageFault("window outside the record", shown, f"the record is {record}")
+
+
 def smoothed_deviations(frame: pd.DataFrame, bucket_s: int = 1) -> pd.DataFrame:
     """Return deviations of every measure with a bad side, smoothed by a running median of three.
 
-    Those of FAILURES are not smoothed.
+    Those of FAILURES and those in wide buckets are not smoothed.
     """
     columns = {}
     record_s = float(len(frame) * bucket_s)
+    load = frame["arrivals"].to_numpy(dtype=float)
+    usual = flowing(load)
     for name, measure in MEASURES.items():
         if measure.direction == 0 or frame[name].notna().sum() < 4:
             continue
-        columns[name] = deviations(frame[name].to_numpy(dtype=float), name, record_s)
+        values = frame[name].to_numpy(dtype=float)
+        if name in FAILURES:
+            columns[name] = failure_deviations(values, load, record_s, bucket_s=bucket_s)
+        else:
+            columns[name] = deviations(values, name, record_s, bucket_s=bucket_s, flowing=usual)
     table = pd.DataFrame(columns, index=frame.index)
+    if bucket_s >= WIDE_S:
+        return table
     smooth = table.rolling(3, center=True, min_periods=2).median()
     for name in set(FAILURES) & set(table):
         smooth[name] = table[name]
@@ -114,9 +142,10 @@ def _bucket_scores(deviation: pd.DataFrame) -> Values:
     return np.nan_to_num(deviation.max(axis=1).to_numpy(dtype=float), nan=0.0)
 
 
-def _segments(deviation: pd.DataFrame, buckets: int) -> list[tuple[int, int]]:
+def _segments(deviation: pd.DataFrame, buckets: int, bucket_s: int) -> list[tuple[int, int]]:
     """Stretches of odd buckets; gaps up to a twentieth of the record belong to one stretch."""
-    odd = np.flatnonzero(_bucket_scores(deviation) >= ODD_SPREADS)
+    scores = _bucket_scores(deviation)
+    odd = np.flatnonzero(scores >= ODD_SPREADS)
     gap = max(3, buckets // 20)
     segments: list[list[int]] = []
     for bucket in odd.tolist():
@@ -125,8 +154,11 @@ def _segments(deviation: pd.DataFrame, buckets: int) -> list[tuple[int, int]]:
         else:
             segments.append([bucket, bucket])
     failing = deviation.reindex(columns=list(FAILURES)).max(axis=1) >= ODD_SPREADS
+    least, far = (MIN_WIDE_BUCKETS, FAR_SPREADS) if bucket_s >= WIDE_S else (MIN_BUCKETS, math.inf)
     lasting = [
-        (a, b) for a, b in segments if b - a + 1 >= MIN_BUCKETS or failing.iloc[a : b + 1].any()
+        (a, b)
+        for a, b in segments
+        if b - a + 1 >= least or failing.iloc[a : b + 1].any() or scores[a : b + 1].max() >= far
     ]
     return [_widened(deviation, a, b) for a, b in lasting]
 
@@ -162,6 +194,7 @@ def _refined(deviation: pd.DataFrame, first: int, last: int) -> tuple[int, int]:
     start = start if step[start] > 0 else first
     low, high = max(start, last - 2), min(total.size - 2, last + 2)
     end = low + int(np.argmin(step[low + 1 : high + 2])) if high >= low else last
+    end = end if end + 1 < step.size and step[end + 1] < 0 else last
     return min(start, last), max(end, start)
 
 
