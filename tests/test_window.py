@@ -112,6 +112,19 @@ def test_samples_every_five_seconds_are_enough(tmp_path: Path) -> None:
     assert _covers(window, 120, 240, 5)
 
 
+def test_a_counter_that_the_server_does_not_have_is_unknown_not_zero(tmp_path: Path) -> None:
+    counters = [
+        {"sampled_at": at(second), "view": "pg_stat_user_tables", "object": "public.accounts",
+         "metric": "seq_tup_read", "value": 10.0 * second}
+        for second in range(60)
+    ]  # fmt: skip
+    samples = [sample(second, 1, query="SELECT 1") for second in range(60)]
+    case = open_case(write_run(tmp_path / "run", pg_activity=samples, pg_counters=counters))
+    frame = series(case)
+    assert frame["wal_bytes"].isna().all()
+    assert frame["seq_tup_read"].max() == 10.0
+
+
 def test_trouble_that_lasts_to_the_end_ends_with_the_record(tmp_path: Path) -> None:
     rows = attempts(60, lambda _: 20, lambda s: 900 if s >= 40 else 50)
     window, _ = _window(tmp_path / "run", requests=rows)

@@ -123,6 +123,7 @@ MEASURES: dict[str, Measure] = {
     ),
 }
 
+_COUNTERS = ("seq_tup_read", "wal_bytes", "wal_fpi", "dead_tuples")
 _PER_SECOND = [n for n, m in MEASURES.items() if m.scale == "count"]
 
 
@@ -158,12 +159,14 @@ def _completed(frame: pd.DataFrame, case: Case) -> pd.DataFrame:
     for name, measure in MEASURES.items():
         if name not in frame or not case.has(measure.source):
             frame[name] = np.nan
+        elif name in _COUNTERS and frame[name].isna().all():
+            continue  # a server that has no such counter (WAL before version 14) did not count 0
         elif measure.scale == "count" or name in ("log_aas", "log_wait_sessions", "ticks"):
             frame[name] = frame[name].fillna(0.0)
     if not _recorded(case, "pool_stats"):
         frame[["pool_waiting", "pool_max", "pool_in_use", "pool_errors", "in_flight"]] = np.nan
     if not _recorded(case, "pg_counters"):
-        frame[["seq_tup_read", "wal_bytes", "wal_fpi", "dead_tuples"]] = np.nan
+        frame[list(_COUNTERS)] = np.nan
     _end_with_the_load(frame)
     frame[_PER_SECOND] = frame[_PER_SECOND] / case.bucket_s
     frame = frame[list(MEASURES)]
