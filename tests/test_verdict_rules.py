@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bottleneck_runs import at, write_run
+import pytest
+from bottleneck_runs import Log, at, write_run
 from test_bottleneck_blocking import idle, sample
 
 from analysis.bottleneck.verdict.diagnose import Diagnosis, diagnose
@@ -68,3 +71,96 @@ def test_samples_of_a_role_that_sees_no_states_clear_nobody(tmp_path: Path) -> N
     found = diagnose(write_run(tmp_path / "run", pg_activity=rows))
     assert found.findings == []
     assert any("pg_monitor" in q["switch_on"] for q in found.cannot_tell)
+
+
+def _middle(second: float) -> bool:
+    return CALM_S <= second < TROUBLE_S
+
+
+def _requests(gateway_ms: Callable[[float], float], rate: int = 12) -> dict[str, Any]:
+    """A minute of requests of two fronts, `rate` a second, each with one gateway call."""
+    requests, spans = [], []
+    for number in range(END_S * rate):
+        start = number / rate
+        took = gateway_ms(start) / 1000
+        requests.append({
+            "request_id": f"r{number}", "idempotency_key": f"r{number}",
+            "operation": "card_payment", "attempt": 1, "front_id": number % 2,
+            "scheduled_at": at(start), "started_at": at(start), "finished_at": at(start + took),
+            "outcome": "approved",
+        })  # fmt: skip
+        spans.append({
+            "request_id": f"r{number}", "attempt": 1, "span": "gateway_call", "name": "charge",
+            "started_at": at(start), "duration_us": round(took * 1e6),
+        })  # fmt: skip
+    return {"requests": requests, "spans": spans}
+
+
+def _slow_gateway(second: float) -> float:
+    return 900.0 if _middle(second) else 60.0
+
+
+def _failures(first_s: float, last_s: float, per_s: float = 2.0) -> list[dict[str, Any]]:
+    log = Log()
+    log.add(0, "s", 1, "statement: SELECT 1")
+    for number in range(int((last_s - first_s) * per_s)):
+        log.error(first_s + number / per_s, f"s{number % 5}", 100 + number % 5, "40001",
+                  "could not serialize access due to concurrent update")  # fmt: skip
+    log.add(END_S, "s", 1, "statement: SELECT 1")
+    return log.records
+
+
+def test_failures_that_come_all_the_time_began_nothing(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", pg_log=_failures(0.1, END_S), **_requests(_slow_gateway))
+    assert diagnose(folder).causes == ["gateway_slow"]
+
+
+@pytest.mark.parametrize("first_s", [0.1, 3, 8])
+def test_failures_over_nearly_the_whole_record_are_named(first_s: float, tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", pg_log=_failures(first_s, END_S, 10))
+    found = diagnose(folder)
+    assert found.causes == ["serialization_failure"]
+    assert found.as_json()["findings"][0]["impact_pct"] is None
+
+
+def test_repeats_that_come_all_the_time_are_no_storm(tmp_path: Path) -> None:
+    tables = _requests(_slow_gateway)
+    requests = tables["requests"]
+    for second in range(END_S):
+        first = requests[second * 12] | {"finished_at": at(second + 0.09), "outcome": "failed"}
+        requests[second * 12] = first
+        for attempt, start in ((2, 0.1), (3, 0.151)):
+            requests.append(first | {
+                "attempt": attempt, "scheduled_at": at(second + start),
+                "started_at": at(second + start), "finished_at": at(second + start + 0.05),
+                "outcome": "failed" if attempt == 2 else "approved",
+            })  # fmt: skip
+    assert diagnose(write_run(tmp_path / "run", **tables)).causes == ["gateway_slow"]
+
+
+def test_a_gateway_that_always_has_slow_calls_is_no_slow_gateway(tmp_path: Path) -> None:
+    dice = random.Random(3)
+    tables = _requests(lambda _: 60 * math.exp(dice.gauss(0, 1)), rate=30)
+    found = _verdict(tmp_path / "run", lambda s: _queue(s, sample(s, 10)), **tables)
+    assert found.causes == ["hot_row"]
+
+
+def test_a_day_with_a_few_errors_is_a_healthy_day(tmp_path: Path) -> None:
+    log = Log()
+    for second in range(0, 86_400, 60):
+        log.duration(second, "bg", 1, 150.0, "SELECT 1")
+    log.error(30_000, "x", 9, "53300", "sorry, too many clients already")
+    for number in range(3):
+        log.error(10_000 + number * 20_000, "y", 9, "40P01", "deadlock detected")
+    for number in range(5):
+        log.error(10_000 + number * 10_000, "z", 9, "40001", "could not serialize access")
+    assert diagnose(write_run(tmp_path / "run", pg_log=log.records)).problems == []
+
+
+def test_what_takes_no_time_comes_after_what_does(tmp_path: Path) -> None:
+    tables = _requests(_slow_gateway)
+    records = _failures(CALM_S, TROUBLE_S)
+    found = diagnose(write_run(tmp_path / "run", pg_log=records, **tables))
+    impacts = {f.cause: f.impact_pct for f in found.problems}
+    assert list(impacts) == ["gateway_slow", "serialization_failure"]
+    assert impacts["serialization_failure"] == 0

@@ -102,7 +102,6 @@ def extract(case: Case, frame: pd.DataFrame, window: Window) -> Features:
             load("duckdb/bottleneck_fact_tables"),
             {"first": window.first, "last": window.last, "slack": max(1, SLACK_S // case.bucket_s)},
         ).df(),
-        "errors": statements.log_table(case, "errors", window),
         "client_statements": _client_growth(case, window),
     }
     facts: dict[str, Any] = {}
@@ -244,16 +243,26 @@ def _log_facts(case: Case, window: Window, frames: dict[str, pd.DataFrame]) -> d
     facts["log_commit_s"] = float(waiting["commit_s"] or 0.0)
     facts["log_commits"] = int(waiting["commits"] or 0)
     facts["log_statement_s"] = float(waiting["total_s"] or 0.0)
-    window_s = (window.end - window.start).total_seconds()
     facts["checkpoints"] = int(
         statements.log_table(case, "checkpoints", window)["checkpoints"].sum()
     )
-    for code, name in (("40P01", "deadlocks"), ("40001", "serialization"), ("53300", "too_many"),
-                       ("57014", "cancelled"), ("55P03", "lock_timeouts")):  # fmt: skip
-        errors = frames["errors"]
-        hit = errors.loc[errors["sql_state_code"] == code, "records"]
-        facts[f"errors_{name}"] = int(hit.sum())
-        facts[f"errors_{name}_per_s"] = float(hit.sum()) / max(window_s, 1e-9)
+    return facts | _error_facts(case, window)
+
+
+def _error_facts(case: Case, window: Window) -> dict[str, Any]:
+    """Errors of the causes that are told by their SQLSTATE: number inside, and a minute outside."""
+    found = case.con.execute(load("bottleneck_fact_errors")).df()
+    within = found["bucket"].between(window.first, window.last)
+    beside = found["bucket"].isin(window.reference)
+    reference_min = len(window.reference) * case.bucket_s / 60
+    facts: dict[str, Any] = {}
+    for code, name in (("40P01", "deadlocks"), ("40001", "serialization"), ("53300", "too_many")):
+        hit = found["sql_state_code"] == code
+        facts[f"errors_{name}"] = int(found.loc[hit & within, "records"].sum())
+        outside = float(found.loc[hit & beside, "records"].sum())
+        facts[f"errors_{name}_outside_per_min"] = (
+            outside / reference_min if window.reference else math.nan
+        )
     return facts
 
 
@@ -265,7 +274,9 @@ def _request_facts(case: Case, window: Window, frame: pd.DataFrame) -> dict[str,
         load("duckdb/bottleneck_fact_gateway_calls"), {**span, **case.axis}
     ).df().iloc[0]  # fmt: skip
     facts: dict[str, Any] = {f"gateway_{name}": int(value) for name, value in calls.items()}
-    facts["gateway_slow_share"] = facts["gateway_slow_us"] / max(facts["gateway_calls_us"], 1)
+    for side in ("", "_outside"):
+        calls_us = max(facts[f"gateway_calls{side}_us"], 1)
+        facts[f"gateway_slow_share{side}"] = facts[f"gateway_slow{side}_us"] / calls_us
     held = _query(case, "duckdb/bottleneck_fact_held_calls", window).iloc[0]
     facts["held_calls"] = int(held["held"])
     facts["held_share"] = int(held["held"]) / max(int(held["calls"]), 1)

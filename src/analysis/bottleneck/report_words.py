@@ -59,7 +59,8 @@ def tiles(view: View) -> list[Tile]:
         Tile("Verdict", first.cause.replace("_", " ") if first else "no anomaly",
              f"confidence {first.confidence:.2f}" if first else "",
              "bad" if first else "good"),
-        Tile("Impact", f"{first.impact_pct:.0f} %" if first else "–",
+        Tile("Impact",
+             f"{first.impact_pct:.0f} %" if first and not math.isnan(first.impact_pct) else "–",
              impact(first).partition(" % of ")[2] if first else ""),
     ]  # fmt: skip
     if not math.isnan(aas):

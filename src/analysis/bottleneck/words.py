@@ -51,6 +51,8 @@ def _kind(finding: Finding) -> str:
 def impact(finding: Finding) -> str:
     """Impact in words, such as '71 % of DB time'."""
     part = "DB time" if finding.impact_of == "db_time" else "request time"
+    if math.isnan(finding.impact_pct):
+        return f"share of {part} not recorded"
     return f"{finding.impact_pct:.0f} % of {part}"
 
 

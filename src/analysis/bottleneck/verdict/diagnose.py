@@ -5,6 +5,7 @@ open questions.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,8 @@ def headline(diagnosis: Diagnosis) -> str:
     first = problems[0]
     part = "DB time" if first.impact_of == "db_time" else "request time"
     text = f"{CAUSES[first.cause]} ({first.cause}): {first.headline}"
-    text += f"; {first.impact_pct:.0f} % of {part} in the window."
+    known = not math.isnan(first.impact_pct)
+    text += f"; {first.impact_pct:.0f} % of {part} in the window." if known else "."
     if diagnosis.not_the_database:
         text = "Not the database: " + text
     return text[0].upper() + text[1:]

@@ -51,8 +51,8 @@ class Finding:
     """One ranked statement of the verdict.
 
     `impact_pct` is the share (in percent) of DB time, or of request time, that this cause takes
-    inside the window; impacts overlap and may add up to more than 100. `confidence` is 0 to 1.
-    `told_from` says for each look-alike by what it was told apart.
+    inside the window, NaN where that was not recorded; impacts overlap and may add up to more than
+    100. `confidence` is 0 to 1. `told_from` says for each look-alike by what it was told apart.
     """
 
     cause: str
@@ -75,7 +75,7 @@ class Finding:
         return {
             "cause": self.cause,
             "kind": self.kind,
-            "impact_pct": round(self.impact_pct, 1),
+            "impact_pct": None if math.isnan(self.impact_pct) else round(self.impact_pct, 1),
             "impact_of": self.impact_of,
             "confidence": round(self.confidence, 2),
             "headline": self.headline,
@@ -150,15 +150,17 @@ def db_time_pct(f: Features, sessions: float) -> float:
     """Share of DB time (percent) that `sessions` are of the active sessions in the window.
 
     DB time is sampled active time; without samples, the time of logged statements and of lock waits
-    that ended without a duration.
+    that ended without a duration. NaN where none was recorded.
     """
     total = f.during("aas")
     if math.isnan(total):
         logged, waits = f.during("log_aas"), f.during("log_wait_sessions")
         total = max(0.0 if math.isnan(logged) else logged, 0.0 if math.isnan(waits) else waits)
-    return 100.0 * clamp(sessions / total) if total > 0 else 0.0
+    return 100.0 * clamp(sessions / total) if total > 0 else math.nan
 
 
 def request_time_pct(f: Features, *states: str) -> float:
-    """Share of request time (percent) spent in these states in the window."""
+    """Share of request time (percent) spent in these states in the window; NaN without requests."""
+    if not f.shares:
+        return math.nan
     return 100.0 * clamp(sum(f.shares.get(s, 0.0) for s in states))

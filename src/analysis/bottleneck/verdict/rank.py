@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from analysis.bottleneck.features import Features
 from analysis.bottleneck.verdict import (
     rules_errors,
@@ -88,6 +90,8 @@ _IN_TRANSACTIONS = 0.5
 
 # An effect may look surer than its cause by this much and is still taken for the effect.
 MARGIN = 0.25
+# What takes less comes after everything that takes more, however sure it is that it is there.
+TRIFLE_PCT = 0.5
 
 
 def findings(features: Features) -> list[Finding]:
@@ -129,6 +133,8 @@ def _mutual(other: Finding, finding: Finding) -> bool:
     return both and finding.confidence >= other.confidence
 
 
-def _order(finding: Finding) -> tuple[int, float, float, str]:
+def _order(finding: Finding) -> tuple[int, bool, float, float, str]:
     rank = {"problem": 0, "symptom": 1, "no_problem": 2}[finding.kind]
-    return rank, -round(finding.confidence, 2), -finding.impact_pct, finding.cause
+    impact = 0.0 if math.isnan(finding.impact_pct) else finding.impact_pct
+    trifle = finding.impact_pct < TRIFLE_PCT  # not so where it is unknown
+    return rank, trifle, -round(finding.confidence, 2), -impact, finding.cause

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from analysis.bottleneck.features import Features
 from analysis.bottleneck.verdict.finding import Finding, Notes, clamp, request_time_pct
 from analysis.bottleneck.verdict.rules_locks import row_impact_pct
+
+# One or two deadlocks are by-catch of a long queue, a few serialization failures the price of that
+# level, and a refused connection happens when a deployment overlaps.
+LEAST_DEADLOCKS, LEAST_FAILURES, LEAST_REFUSED = 3, 5, 3
+# What is there all the time began nothing: it must come this many times as often as outside.
+MORE_TIMES = 2.0
 
 
 def deadlock(f: Features) -> Finding | None:
@@ -12,8 +20,8 @@ def deadlock(f: Features) -> Finding | None:
 
     One or two in a whole incident are by-catch of a long queue; several a minute are a cause.
     """
-    count = f.fact("errors_deadlocks") or reason_count(f, "deadlock|40P01")
-    if count < 3:
+    count = _many(f, "deadlocks", "deadlock|40P01", LEAST_DEADLOCKS)
+    if not count:
         return None
     outcomes = f.frames["outcomes"]
     hit = outcomes.loc[outcomes["outcome"] == "deadlock", "wait_us"]
@@ -31,12 +39,11 @@ def deadlock(f: Features) -> Finding | None:
 
 def serialization_failure(f: Features) -> Finding | None:
     """40001 in numbers and few waits: the isolation level refuses what the workload does."""
-    count = f.fact("errors_serialization") or reason_count(f, "serializ|40001")
-    if count < 5:
+    count = _many(f, "serialization", "serializ|40001", LEAST_FAILURES)
+    if not count:
         return None
-    share = (
-        100 * clamp(f.rise("bad") / max(f.during("arrivals"), 1e-9)) if f.has("requests") else 0.0
-    )
+    arrivals = max(f.during("arrivals"), 1e-9)
+    share = 100 * clamp(f.rise("bad") / arrivals) if f.has("requests") else math.nan
     return Finding(
         "serialization_failure", "problem", share, "request_time", clamp(0.75 + count / 100, 0,
         0.96),
@@ -50,18 +57,41 @@ def serialization_failure(f: Features) -> Finding | None:
     )  # fmt: skip
 
 
-def reason_count(f: Features, pattern: str) -> float:
+def _many(f: Features, name: str, pattern: str, least: int) -> float:
+    """Errors of a kind in the window, from the log or as clients were told; 0 where that is usual.
+
+    In numbers: `least` of them, one a minute, and several times the rate outside the window. With
+    no outside, `least` a minute.
+    """
+    count, usual_per_min = max(
+        (f.fact(f"errors_{name}"), f.fact(f"errors_{name}_outside_per_min", math.nan)),
+        (reason_count(f, pattern), _reasons_outside(f, pattern)), key=lambda pair: pair[0],
+    )  # fmt: skip
+    per_min = count * 60 / max((f.window.end - f.window.start).total_seconds(), 1e-9)
+    alone = math.isnan(usual_per_min)
+    enough = per_min >= (least if alone else max(1.0, MORE_TIMES * usual_per_min))
+    return count if count >= least and enough else 0.0
+
+
+def _reasons_outside(f: Features, pattern: str) -> float:
+    """Attempts a minute outside the window that were told such a reason; NaN with no outside."""
+    outside_min = (f.case.buckets - len(f.window.buckets)) * f.case.bucket_s / 60
+    return reason_count(f, pattern, "outside") / outside_min if outside_min > 0 else math.nan
+
+
+def reason_count(f: Features, pattern: str, side: str = "during") -> float:
+    """Attempts whose reason matches, inside the window ('during') or 'outside'."""
     reasons = f.frames["reasons"]
     if reasons.empty:
         return 0.0
     hit = reasons["reason"].str.contains(pattern, case=False, regex=True)
-    return float(reasons.loc[hit, "during"].sum())
+    return float(reasons.loc[hit, side].sum())
 
 
 def connection_limit(f: Features) -> Finding | None:
     """SQLSTATE 53300: the server refuses connections. A fact of the log, not an inference."""
-    refused = f.fact("errors_too_many") + reason_count(f, "53300")
-    if refused < 1:
+    refused = _many(f, "too_many", "53300", LEAST_REFUSED)
+    if not refused:
         return None
     return Finding(
         "connection_limit", "problem", request_time_pct(f, "pool", "queue"), "request_time",

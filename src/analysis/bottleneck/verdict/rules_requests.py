@@ -6,7 +6,7 @@ import math
 
 from analysis.bottleneck.features import Features
 from analysis.bottleneck.verdict.finding import Finding, Notes, clamp, request_time_pct
-from analysis.bottleneck.verdict.rules_errors import reason_count
+from analysis.bottleneck.verdict.rules_errors import MORE_TIMES, reason_count
 
 # Half as many requests again is more than the noise of an arrival process of tens a second.
 SURGE_TIMES = 1.5
@@ -68,6 +68,8 @@ def retry_storm(f: Features) -> Finding | None:
     at_once = f.fact("repeat_pause_ms", math.inf) < AT_ONCE_MS
     again = f.fact("repeats") >= STORM_LEAST and f.fact("repeats_each") >= STORM_EACH
     if repeats < (STORM_AT_ONCE if at_once else STORM_REPEATS) and not (at_once and again):
+        return None
+    if f.ratio("retries") < MORE_TIMES:
         return None
     return Finding(
         "retry_storm", "problem", 100 * clamp(repeats / (1 + repeats)), "request_time",
@@ -138,7 +140,8 @@ def gateway_slow(f: Features) -> Finding | None:
     """Gateway calls long from the median on, but answered. Not the database."""
     times, rise = f.ratio("gateway_us_p50"), f.rise("gateway_us_p50")
     moved = not math.isnan(times) and times >= GATEWAY_TIMES and rise >= GATEWAY_RISE_US
-    lasting = f.fact("gateway_slow_calls") >= 5 and f.fact("gateway_slow_share") >= SLOW_SHARE
+    least = max(SLOW_SHARE, MORE_TIMES * f.fact("gateway_slow_share_outside"))
+    lasting = f.fact("gateway_slow_calls") >= 5 and f.fact("gateway_slow_share") >= least
     if not (moved or lasting):
         return None
     return Finding(
@@ -200,7 +203,7 @@ def pool_exhaustion(f: Features) -> Finding | None:
     crowded = waiting >= max(2.0, POOL_CROWD * (0.0 if math.isnan(pool) else pool))
     slow = not math.isnan(spans) and spans >= 20_000 and f.rise("pool_wait_us_p50") >= 20_000
     failing = reason_count(f, "pool_timeout|max_waiting")
-    if not (crowded or slow or failing >= 5) or share < 20:
+    if not (crowded or slow or failing >= 5) or not share >= 20:
         return None
     busy = request_time_pct(f, "lock", "other database", "commit", "gateway")
     confidence = clamp(0.5 + 0.4 * (share - busy) / 100, 0.2, 0.9)

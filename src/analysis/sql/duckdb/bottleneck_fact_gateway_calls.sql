@@ -4,7 +4,8 @@
 --   late_us (slow ones that had an answer), hung, hung_us (slow ones without), broken (without an
 --   answer, failed, sooner than the usual median: reset or refused);
 --   late_buckets, hung_buckets (buckets in which a late answer came, a hung call was given up);
---   calls_outside, broken_outside (before and after the window)
+--   calls_outside, calls_outside_us, slow_outside_us, broken_outside (the same before
+--   and after the window)
 -- A call had no answer when its attempt failed or ran out of time and asked the database for nothing
 -- after it (ending the transaction apart). Time counts beside calls: while calls are slow there are
 -- fewer of them.
@@ -51,5 +52,7 @@ SELECT
     count(DISTINCT CASE WHEN inside AND slow AND NOT lost THEN end_bucket END) AS late_buckets,
     count(DISTINCT CASE WHEN inside AND slow AND lost THEN end_bucket END) AS hung_buckets,
     count(*) FILTER (WHERE NOT inside) AS calls_outside,
+    coalesce(sum(duration_us) FILTER (WHERE NOT inside), 0)::BIGINT AS calls_outside_us,
+    coalesce(sum(duration_us) FILTER (WHERE NOT inside AND slow), 0)::BIGINT AS slow_outside_us,
     count(*) FILTER (WHERE NOT inside AND broken) AS broken_outside
 FROM judged
