@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from bottleneck_runs import Log, at, attempts, write_run
 from test_bottleneck_blocking import sample
 
 from analysis.bottleneck.case import open_case
+from analysis.bottleneck.robust import deviations
 from analysis.bottleneck.series import series
 from analysis.bottleneck.verdict.diagnose import diagnose
 from analysis.bottleneck.window import Window, find_window
@@ -156,3 +158,34 @@ def test_a_window_that_cannot_be_meant_is_refused(
     rows = attempts(60, lambda _: 20, lambda s: 900 if _middle(s) else 50)
     with pytest.raises(UsageFault, match=words):
         _window(tmp_path / "run", (start, end), requests=rows)
+
+
+@pytest.mark.parametrize("a_second", [0.1, 0.4])
+def test_a_steady_trickle_of_deadlocks_is_no_anomaly(a_second: float, tmp_path: Path) -> None:
+    dice = np.random.default_rng(7)
+    log = Log()
+    for second in range(600):
+        log.duration(second, "s", 1, 150.0, "SELECT 1")
+        for number in range(dice.poisson(a_second)):
+            log.error(second + 0.1 * number, f"d{second}", 50, "40P01", "deadlock detected")
+    assert not _window(tmp_path / "run", pg_log=log.records)[0].found
+
+
+def test_a_burst_of_deadlocks_after_a_pause_is_one(tmp_path: Path) -> None:
+    log = Log()
+    for second in range(60):
+        log.duration(second, "s", 1, 150.0, "SELECT 1")
+        if _middle(second):
+            log.error(second + 0.5, f"d{second}", 50, "40P01", "deadlock detected")
+    window, _ = _window(tmp_path / "run", pg_log=log.records)
+    assert _covers(window, 20, 40)
+
+
+def test_waiting_that_swings_slowly_is_no_anomaly() -> None:
+    dice = np.random.default_rng(3)
+    level = np.zeros(900)
+    for bucket in range(1, level.size):  # an autoregressive series: long memory, small steps
+        level[bucket] = 0.9 * level[bucket - 1] + dice.normal(0, 2)
+    assert deviations(30.0 + level, "log_wait_sessions", 1_800.0, bucket_s=2).max() < 5
+    level[300:500] += 60
+    assert np.median(deviations(30.0 + level, "log_wait_sessions", 1_800.0)[300:500]) > 8

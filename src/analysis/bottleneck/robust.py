@@ -31,6 +31,10 @@ FROM_OUTSIDE = ("arrivals", "connections")
 _FLOWING = 0.5
 # Half as many again lies five spreads out, however large the counts: less is no surge.
 _LEAST_SHARE = 0.045
+# From so many buckets on their hundredth part tells something.
+_LONG_SERIES = 200
+# Chi-square with nine degrees of freedom: 99.9 % lie below.
+_UNEVEN = 27.9
 # A healthy system has next to no failures: one request in a hundred, at the very most.
 _FAILED_USUALLY = 0.01
 
@@ -67,12 +71,12 @@ def deviations(
     masked = flowing is not None and measure.scale != "ratio"
     calm_part = judged[known & flowing] if masked else judged[known]
     calm_part = calm_part if calm_part.size >= 4 else judged[known]
-    floor = _floor(measure, bucket_s)
+    floor = _floor(measure, values[known], bucket_s)
     if record_s >= LONG_RECORD_S:
         calm, low = np.percentile(calm_part, [25.0, 5.0])
         spread = max((calm - low) / _CALM_TO_LOW_SD, floor)
     else:
-        noise = _local_noise(judged[known])
+        noise = max(_local_noise(judged[known]), _swing(calm_part))
         spread = max(noise, floor)
         part, below_sd = (35.0, _THIRD_SD) if name in FROM_OUTSIDE else (10.0, _TENTH_SD)
         calm = float(np.percentile(calm_part, part)) + below_sd * min(spread, noise)
@@ -93,18 +97,32 @@ def failure_deviations(
     usually = _FAILED_USUALLY * float(np.nanmedian(load)) if np.any(~np.isnan(load)) else 0.0
     most = float(transformed(np.array([usually]), measure, bucket_s)[0])
     relative = deviations(values, "bad", record_s, bucket_s=bucket_s)
-    return np.fmax(relative, (judged - most) / _floor(measure, bucket_s))
+    return np.fmax(relative, (judged - most) / _floor(measure, values, bucket_s))
 
 
-def _floor(measure: Measure, bucket_s: float) -> float:
+def _floor(measure: Measure, values: Values, bucket_s: float) -> float:
     """The smallest spread on the scale of `transformed`.
 
-    What is rare (a floor below one a second) is told by a single one in a second; in a wide bucket
-    it is counted like anything else.
+    What is rare (a floor below one a second) is told by a single one in a second, where there is
+    none of it in calm times. In a wide bucket, or where it comes all the time, it is counted like
+    anything else.
     """
     if measure.scale != "count":
         return measure.floor
-    return float(np.sqrt(max(measure.floor, min(1.0, measure.floor * bucket_s))))
+    rare = min(1.0, measure.floor * bucket_s)
+    if rare < 1.0 and not _bursts(values * bucket_s):
+        rare = 1.0
+    return float(np.sqrt(max(measure.floor, rare)))
+
+
+def _bursts(counts: Values) -> bool:
+    """True when events came in bursts and not at an even rate: ten parts of the record differ.
+
+    Chi-square of their counts, which at an even rate passes _UNEVEN once in a thousand records.
+    """
+    parts = np.array([float(np.nansum(part)) for part in np.array_split(counts, 10)])
+    mean = parts.mean()
+    return bool(mean > 0 and np.sum((parts - mean) ** 2) / mean >= _UNEVEN)
 
 
 def flowing(load: Values) -> Flags | None:
@@ -114,6 +132,18 @@ def flowing(load: Values) -> Flags | None:
     if not usual > 0:
         return None
     return np.nan_to_num(load, nan=0.0) >= _FLOWING * usual
+
+
+def _swing(calm_part: Values) -> float:
+    """Standard deviation of slow swings, from the lowest values of a series; 0 where it is short.
+
+    What goes up and down over many buckets has small jumps and a wide range: sessions in waits that
+    last, for one. The 10th percentile lies 1.282, the 1st 2.326 standard deviations below the mean.
+    """
+    if calm_part.size < _LONG_SERIES:
+        return 0.0
+    tenth, lowest = np.percentile(calm_part, [10.0, 1.0])
+    return float(tenth - lowest) / (2.326 - _TENTH_SD)
 
 
 def _local_noise(known: Values) -> float:
