@@ -28,8 +28,9 @@ SECRETS = (
 )  # fmt: skip
 
 
-def mask(text: str, macro: str = "mask_sql") -> str:
-    return _CON.execute(f"SELECT {macro}($1)", [text]).fetchall()[0][0]
+def mask(text: str, macro: str = "mask_sql", *severity: str) -> str:
+    given = ", ".join(f"${place}" for place in range(1, 2 + len(severity)))
+    return _CON.execute(f"SELECT {macro}({given})", [text, *severity]).fetchall()[0][0]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,71 @@ def test_a_string_is_masked_wherever_it_stands(noise: str, quote: str) -> None:
     ],
 )  # fmt: skip
 def test_user_data_goes_and_evidence_stays(macro: str, text: str, masked: str) -> None:
-    assert mask(text, macro) == masked
+    assert mask(text, macro, "ERROR") == masked
+
+
+def test_statements_of_a_deadlock_are_masked_each_for_itself() -> None:
+    """The server cuts them to track_activity_query_size, which may be within a string."""
+    text = GRAPH + "'cut\nProcess 9: update c\nset d = 'Jane' where e = 7"
+    masked = GRAPH + "?\nProcess 9: update c\nset d = ? where e = ?"
+    assert mask(text, "mask_detail", "ERROR") == masked
+
+
+AUDIT = "AUDIT: SESSION,1,1,READ,SELECT,TABLE,public.t,"
+PLAN = '{\n "Query Text": "SELECT 1 WHERE n = \'Jane\'",\n "Filter": "(n = \'Jane\'::text)"\n}'
+
+
+@pytest.mark.parametrize(
+    ("macro", "severity", "text", "masked"),
+    [
+        ("mask_message", "LOG", AUDIT + "\"SELECT a, b FROM t WHERE n = 'Jane'\",<not logged>",
+         AUDIT + '"SELECT a, b FROM t WHERE n = ?",<not logged>'),
+        ("mask_message", "LOG", AUDIT + "SELECT a FROM t WHERE n = $1,Jane",
+         AUDIT + "SELECT a FROM t WHERE n = ?,?"),
+        ("mask_message", "NOTICE", AUDIT + '"SELECT ""it\'s"" = \'Jane\', 1","Jane,x",7',
+         AUDIT + '"SELECT ""it\'s"" = ?, ?",?'),
+        ("mask_message", "LOG", 'parameter "primary_conninfo" changed to "password=Jane"',
+         'parameter "primary_conninfo" changed to "?"'),
+        ("mask_message", "FEHLER", "ungültige Eingabesyntax für Typ integer: »Jane«",
+         "ungültige Eingabesyntax für Typ integer: ?"),
+        ("mask_message", "ERREUR", "la valeur d'une clé rompt la contrainte « Jane »",
+         "la valeur d’une clé rompt la contrainte ?"),
+        ("mask_message", "ERROR", "構文エラー 「Jane」", "構文エラー ?"),
+        ("mask_message", "ERROR", "column \"quo'ted\" of 7 does not exist",
+         "column \"quo'ted\" of ? does not exist"),
+        ("mask_context", "ERROR", "SQL statement \"UPDATE \"it's\" SET x = 'Jane'\"",
+         'SQL statement "UPDATE "it?'),
+        ("mask_message", "LOG", "instruction d'exécution : SELECT 'Jane'", "instruction d?"),
+        ("mask_detail", "ERROR", "Partition key of the failing row contains (region) = (Jane).",
+         "Partition key of the failing row contains (?)."),
+        ("mask_detail", "ERROR", "Key (lower(a)) = (Jane) is not present in table \"x\".",
+         'Key (lower(a))=(?) is not present in table "x".'),
+        ("mask_detail", "ERROR", "Could not apply remote row (1, Jane (x)).",
+         "Could not apply remote row (?)."),
+        ("mask_detail", "ERROR", 'Expected "," or "}", but found "Jane".',
+         'Expected "," or "}", but found "?".'),
+        ("mask_detail", "FATAL", "Schlüssel »(name)=(Jane)« existiert bereits.",
+         "Schlüssel ? existiert bereits."),
+        ("mask_detail", "FEHLER", "Fehlgeschlagene Zeile enthält (null, Jane).", "?"),
+        ("mask_detail", "ERREUR", "La clé « (name)=(Jane) » existe déjà.", "?"),
+        ("mask_context", "FEHLER", "COPY t, Zeile drei: »Jane«", "COPY t, Zeile drei: ?"),
+    ],
+)  # fmt: skip
+def test_values_in_other_words_go_too(macro: str, severity: str, text: str, masked: str) -> None:
+    assert mask(text, macro, severity) == masked
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [PLAN, "<explain><Query-Text>SELECT 'Jane: x'</Query-Text></explain>",
+     "Query Text: SELECT 1 FROM \"T\" WHERE n = 'Jane'\n\tSeq Scan on \"T\""],
+)  # fmt: skip
+def test_plans_of_auto_explain_are_masked_in_every_format(plan: str, tmp_path: Path) -> None:
+    import_text(tmp_path, record(1, f"duration: 1.000 ms  plan:\n{plan}") + record(2, "ready"))
+    stored = table(tmp_path / "run").iloc[0]
+    assert "Jane" not in stored["message"]
+    assert stored["message"].startswith("duration: 1.000 ms  plan:\n")
+    assert (stored["duration_us"], stored["duration_kind"]) == (1000, "plan")
 
 
 @pytest.mark.parametrize("name", ["pg15.csv", "pg15.json", "pg15.log", "pg18.csv", "pg15.syslog"])
@@ -93,8 +158,9 @@ def test_no_literal_of_a_real_log_is_stored(name: str, tmp_path: Path) -> None:
 
 def test_rejected_lines_are_masked_too(tmp_path: Path) -> None:
     text = record(1, "ready") + "insert into t values ('Jane Roe', 4111111111111111)\n"
+    text += "DETAIL:  Key (name)=(Jane) already exists.\nAUDIT: SESSION,1,1,READ,x,,,$1,Jane\n"
     import_text(tmp_path, text)
-    rejected = table(tmp_path / "run", "rejects")["text"].iloc[0]
+    rejected = "\n".join(table(tmp_path / "run", "rejects")["text"])
     assert "Jane" not in rejected
     assert "4111" not in rejected
 

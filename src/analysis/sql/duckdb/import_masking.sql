@@ -4,37 +4,70 @@
 --   becomes "?". Identifiers stay. A text with both kinds of quotes goes through a tokenizer that
 --   steps over quoted identifiers, so that an apostrophe inside one does not turn the text inside out.
 --   A string that never ends (the text was cut) is masked to its end.
+-- mask_words(x): a text in words, in which literals, values between quotes and addresses go.
+-- mask_strict(x): that, and key values, rows and the texts of pgaudit wherever they stand.
 -- mask_message / mask_detail / mask_context: keep what the server says about itself (process ids,
---   lock targets, sizes, times) and mask what came from a user.
+--   lock targets, sizes, times) and mask what came from a user. A severity that is not English
+--   means that the words around a value are unknown: then all that is quoted goes, and every detail.
 -- A text that is not masked enough is a leak, one that is masked too much is a nuisance: when in
 -- doubt these mask.
 CREATE OR REPLACE TEMP MACRO mask_fast(x) AS regexp_replace(x, '(?s)\b[eE]''(?:[^''\\]|''''|\\.)*(?:''|$)|''[^'']*(?:''''[^'']*)*(?:''|$)|\$?\b\d[\w.]*|\$(?:[A-Za-z_]\w*)?\$(?:.*\$(?:[A-Za-z_]\w*)?\$|.*)|--[^\n]*|/\*.*?(?:\*/|$)', '?', 'g');
 CREATE OR REPLACE TEMP MACRO mask_careful(x) AS regexp_replace(regexp_replace(x, '(?s)("(?:[^"]|"")*")|\b[eE]''(?:[^''\\]|''''|\\.)*(?:''|$)|''[^'']*(?:''''[^'']*)*(?:''|$)|\$?\b\d[\w.]*|\$(?:[A-Za-z_]\w*)?\$(?:.*\$(?:[A-Za-z_]\w*)?\$|.*)|--[^\n]*|/\*.*?(?:\*/|$)', '\1?', 'g'), '("(?:[^"]|"")*")\?', '\1', 'g');
 CREATE OR REPLACE TEMP MACRO mask_sql(x) AS CASE WHEN contains(x, '"') AND contains(x, '''') THEN mask_careful(x) ELSE mask_fast(x) END;
--- values that the server puts between double quotes, and addresses; mask_strict trusts no quotes
-CREATE OR REPLACE TEMP MACRO mask_values(x) AS regexp_replace(regexp_replace(mask_sql(x), '(?s)(: |value |[Tt]oken |date |literal |number |zone |near )"(?:.*"|.*$)', '\1"?"', 'g'), '[\w.+-]+@[\w-]+\.[\w.-]+', '?', 'g');
-CREATE OR REPLACE TEMP MACRO mask_strict(x) AS regexp_replace(regexp_replace(mask_fast(x), '(?s)(: |value |[Tt]oken |date |literal |number |zone |near )"(?:.*"|.*$)', '\1"?"', 'g'), '[\w.+-]+@[\w-]+\.[\w.-]+', '?', 'g');
+CREATE OR REPLACE TEMP MACRO is_english(severity) AS severity IN ('LOG', 'ERROR', 'FATAL', 'PANIC', 'WARNING', 'NOTICE', 'INFO', 'NOISE') OR starts_with(severity, 'DEBUG');
+-- An apostrophe within a word, or an odd number of them between double quotes: where strings begin
+-- and end is then anyone's guess, and all from the first apostrophe goes. (\pL would say "letter"
+-- better, and takes milliseconds to compile at each place where it stands.)
+CREATE OR REPLACE TEMP MACRO is_doubtful(x) AS regexp_matches(x, '[A-Za-z\x{80}-\x{10FFFF}]''[A-Za-z\x{80}-\x{10FFFF}]|"[^"'']*''(?:[^"'']*''[^"'']*'')*[^"'']*"');
+-- all its apostrophes are in names: column "quo'ted" does not exist
+CREATE OR REPLACE TEMP MACRO is_name_only(x) AS NOT contains(regexp_replace(x, '\b(?:relation|table|column|constraint|index|sequence|function|type|schema|role|database|user) "[^"\n]{1,63}"', '', 'g'), '''');
+CREATE OR REPLACE TEMP MACRO mask_literals(x) AS list_transform([x], lambda y: CASE WHEN NOT is_doubtful(y) THEN mask_fast(y) WHEN is_name_only(y) THEN mask_careful(y) ELSE mask_fast(regexp_replace(y, '(?s)''.*', '?')) END)[1];
+-- quotes of other languages, values that the server puts between double quotes, and addresses
+CREATE OR REPLACE TEMP MACRO mask_quoted(x) AS regexp_replace(regexp_replace(regexp_replace(x, '(?s)[«»„“‹›「『《](?:.*[»«“”›‹」』》]|.*$)', '?'), '(?s)(: |value |[Tt]oken |date |literal |number |zone |near |found |sequence |name |input )"(?:.*"|.*$)', '\1"?"', 'g'), '[\w.+-]+@[\w-]+\.[\w.-]+', '?', 'g');
+CREATE OR REPLACE TEMP MACRO mask_words(x) AS mask_quoted(mask_literals(x));
+CREATE OR REPLACE TEMP MACRO mask_values(x) AS regexp_replace(regexp_replace(regexp_replace(x, '(?s)\)\s*=\s*\((?:.*\)|.*)', ')=(?)'), '(?is)\b(row (?:contains )?)\((?:.*\)|.*)', '\1(?)'), '(?s)\b(AUDIT: \w+,\d+,).*', '\1?');
+CREATE OR REPLACE TEMP MACRO mask_strict(x) AS mask_words(mask_values(x));
+-- Words of another language: between the first and the last quote nothing stays; an apostrophe is
+-- the language's own only where all of them stand within words.
+CREATE OR REPLACE TEMP MACRO mask_foreign_quoted(x) AS regexp_replace(mask_values(x), '(?s)["«»„“‹›「『《](?:.*["»«“”›‹」』》]|.*$)', '?');
+CREATE OR REPLACE TEMP MACRO mask_apostrophes(x) AS list_transform([x], lambda y: CASE WHEN regexp_matches(y, '(?:^|[^A-Za-z\x{80}-\x{10FFFF}])''|''(?:[^A-Za-z\x{80}-\x{10FFFF}]|$)') THEN regexp_replace(y, '(?s)''.*', '?') ELSE replace(y, '''', '’') END)[1];
+CREATE OR REPLACE TEMP MACRO mask_foreign(x) AS mask_quoted(mask_fast(mask_apostrophes(mask_foreign_quoted(x))));
+-- pgaudit: seven fields of its own, the statement (as CSV), parameters and rows. <none> and
+-- <not logged> are its own words; a parameter is a value.
+CREATE OR REPLACE TEMP MACRO is_audit(x) AS regexp_matches(x, '^(?:AUDIT: )?(?:SESSION|OBJECT),\d+,\d+,');
+CREATE OR REPLACE TEMP MACRO audit_fields(x) AS regexp_extract(x, '(?s)^((?:(?:"(?:[^"]|"")*"|[^,"]*),){7})("(?:[^"]|"")*"|[^,"]*)(.*)$', ['own', 'statement', 'rest']);
+CREATE OR REPLACE TEMP MACRO mask_audit(x) AS list_transform([audit_fields(x)], lambda f: CASE
+    WHEN f.own = '' THEN 'AUDIT: ?'
+    ELSE f.own
+        || CASE WHEN starts_with(f.statement, '"') THEN '"' || replace(mask_sql(replace(f.statement[2:-2], '""', '"')), '"', '""') || '"' ELSE mask_sql(f.statement) END
+        || CASE WHEN regexp_full_match(f.rest, '(?:,<[a-z ]+>)?(?:,\d+)?') THEN f.rest ELSE ',?' END
+END)[1];
 -- SQL after the first colon: "duration: 1.5 ms  execute s: select ..." or "statement: select ..."
 CREATE OR REPLACE TEMP MACRO mask_after(x, n) AS left(x, n) || mask_sql(substr(x, n + 1));
 CREATE OR REPLACE TEMP MACRO is_own_words(x) AS regexp_matches(x, '^(?:process \d+ (?:still waiting|acquired|detected deadlock|avoided deadlock|failed to acquire) |(?:check|restart)point(?:s are occurring| starting| complete)|temporary file: path "|automatic (?:aggressive )?(?:vacuum|analyze) |connection (?:received|authenticated|authorized|ready): |replication connection authorized: |disconnection: session time: |database system |starting PostgreSQL |listening on |server process \(PID |background worker "|(?:terminating|all server processes|shutting down|aborting any|received |redo |consistent recovery|started streaming|recovery |parameter "[\w.]+" changed|reloading|autovacuum launcher|logical replication launcher|sending cancel to blocking autovacuum|canceling autovacuum|archive command|invalid record length|selected new timeline|last completed transaction|entering standby|stats: \d|C-0x|S-0x|kernel |incomplete startup packet|unexpected EOF on client|could not receive data from client|could not send data to client|skipping (?:vacuum|analyze) of))');
 CREATE OR REPLACE TEMP MACRO mask_message(x, severity) AS CASE
     WHEN x IS NULL THEN NULL
     WHEN starts_with(x, 'duration: ') THEN CASE WHEN position(':' IN substr(x, 12)) = 0 THEN x ELSE mask_after(x, 11 + position(':' IN substr(x, 12))) END
-    WHEN severity <> 'LOG' THEN mask_values(x)
-    WHEN is_own_words(x) THEN x
-    ELSE mask_values(x)
+    WHEN is_audit(x) THEN mask_audit(x)
+    WHEN NOT is_english(severity) THEN mask_foreign(x)
+    WHEN severity = 'LOG' AND regexp_matches(x, '^(?:statement|(?:execute|fastpath) [^:]*): ') THEN mask_sql(x)
+    WHEN severity = 'LOG' AND regexp_matches(x, '^parameter "\w*(?:conninfo|command|pass|key)') THEN regexp_replace(x, '(?s) changed to ".*', ' changed to "?"')
+    WHEN severity = 'LOG' AND is_own_words(x) THEN x
+    ELSE mask_strict(x)
 END;
-CREATE OR REPLACE TEMP MACRO mask_graph(x, n) AS left(x, n) || regexp_replace(mask_sql(regexp_replace(substr(x, n + 1), '(?m)^Process (\d+): ', 'Process pid\1: ', 'g')), '(?m)^Process pid(\d+): ', 'Process \1: ', 'g');
-CREATE OR REPLACE TEMP MACRO mask_detail(x) AS CASE
+-- each statement of a deadlock graph by itself: the server cuts them, also within a string
+CREATE OR REPLACE TEMP MACRO mask_graph_statement(x) AS CASE WHEN regexp_matches(x, '^\d+: ') THEN 'Process ' || regexp_extract(x, '^\d+: ') || mask_sql(rtrim(substr(x, position(': ' IN x) + 2))) ELSE mask_sql(x) END;
+CREATE OR REPLACE TEMP MACRO mask_graph(x, n) AS left(x, n) || array_to_string(list_transform(list_filter(string_split(regexp_replace(replace(substr(x, n + 1), chr(1), ' '), '(?m)^Process (\d+): ', chr(1) || '\1: ', 'g'), chr(1)), lambda p: p <> ''), lambda p: mask_graph_statement(p)), chr(10));
+CREATE OR REPLACE TEMP MACRO mask_detail(x, severity) AS CASE
     WHEN x IS NULL THEN NULL
     WHEN starts_with(x, 'parameters: ') OR starts_with(x, 'Parameters: ') THEN 'parameters: ?'
+    WHEN NOT is_english(severity) THEN '?'
     WHEN regexp_full_match(x, 'Process(?:es)? holding the lock: [\d, ]*\. Wait queue: [\d, ]*\.') THEN x
     WHEN regexp_matches(x, '^Process \d+ waits for ') THEN mask_graph(x, strlen(regexp_extract(x, '^(?:Process \d+ waits for \w+ on [^\n;]*; blocked by process \d+\.\n?)*')))
-    WHEN regexp_matches(x, '^Key \(') THEN regexp_replace(x, '(?s)\)=\(.*\)', ')=(?)')
-    WHEN starts_with(x, 'Failing row contains ') THEN 'Failing row contains (?).'
-    ELSE mask_values(x)
+    ELSE mask_strict(x)
 END;
-CREATE OR REPLACE TEMP MACRO mask_context(x) AS CASE
+CREATE OR REPLACE TEMP MACRO mask_context(x, severity) AS CASE
     WHEN x IS NULL THEN NULL
-    ELSE regexp_replace(mask_strict(regexp_replace(regexp_replace(x, '(?s)(JSON data, line \d+: ).*', '\1?'), '(?m)^(while [\w ]+ tuple \()(\d+),(\d+)\)', '\1p\2,p\3)', 'g')), '(?m)^(while [\w ]+ tuple \()p(\d+),p(\d+)\)', '\1\2,\3)', 'g')
+    WHEN NOT is_english(severity) THEN mask_foreign(x)
+    ELSE regexp_replace(mask_words(regexp_replace(regexp_replace(x, '(?s)(JSON data, line \d+: ).*', '\1?'), '(?m)^(while [\w ]+ tuple \()(\d+),(\d+)\)', '\1p\2,p\3)', 'g')), '(?m)^(while [\w ]+ tuple \()p(\d+),p(\d+)\)', '\1\2,\3)', 'g')
 END;

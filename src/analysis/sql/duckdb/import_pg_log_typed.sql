@@ -54,7 +54,11 @@ worded AS (
                 ELSE 'bare'
             END
         END AS took_kind,
-        CASE WHEN took_us IS NOT NULL THEN position(': ' IN told) END AS colon_at
+        CASE
+            WHEN took_us IS NULL THEN NULL
+            WHEN starts_with(told, '  plan:') THEN 7
+            ELSE position(': ' IN told)
+        END AS colon_at
     FROM timed
 ),
 cut AS (
@@ -63,7 +67,11 @@ cut AS (
     FROM worded
 ),
 masked AS (
-    SELECT *, CASE WHEN colon_at > 0 THEN mask_body(unmasked) END AS body
+    -- a plan in JSON or YAML has its strings between double quotes, which are no identifiers
+    SELECT *, CASE
+            WHEN took_kind = 'plan' THEN mask_words(unmasked)
+            WHEN colon_at > 0 THEN mask_body(unmasked)
+        END AS body
     FROM cut
 )
 SELECT
@@ -84,11 +92,11 @@ SELECT
         WHEN body IS NOT NULL THEN left(message, unit_at + 2 + colon_at + 1) || body
         ELSE mask_message(message, error_severity)
     END AS message,
-    mask_detail(detail) AS detail,
-    mask_sql(hint) AS hint,
+    mask_detail(detail, error_severity) AS detail,
+    mask_strict(hint) AS hint,
     mask_sql(internal_query) AS internal_query,
     internal_position AS internal_query_pos,
-    mask_context(context) AS context,
+    mask_context(context, error_severity) AS context,
     mask_sql(query) AS query,
     position_in_query AS query_pos,
     location,
