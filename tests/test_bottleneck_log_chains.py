@@ -83,11 +83,52 @@ def test_deadlock_cycle_has_no_root(tmp_path: Path) -> None:
     assert _roots(tmp_path / "run", log) == {}
 
 
+def test_waits_open_at_the_end_of_the_log_are_followed_and_counted_to_it(tmp_path: Path) -> None:
+    log = Log()
+    log.add(0, "A", 10, "connection authorized: user=a")
+    log.waiting(21, "B", 20, "transaction 77", [10], [20], after_ms=1000)
+    tuple_lock = "tuple (0,1) of relation 9 of database 5"
+    for second, name, pid in ((22, "C", 30), (23, "D", 40)):
+        log.waiting(second, name, pid, tuple_lock, [20], [pid], mode="ExclusiveLock", after_ms=1000)
+    log.duration(100, "bg", 1, 150.0, "SELECT 1")
+    assert _roots(tmp_path / "run", log) == {name: {(10, "A")} for name in "BCD"}
+    case = open_case(tmp_path / "run")
+    waited = case.con.execute("SELECT sum(wait_us), min(outcome), max(outcome) FROM bn_waits")
+    assert waited.fetchall() == [((80 + 79 + 78) * 1_000_000, "unknown", "unknown")]
+
+
+@pytest.mark.parametrize(
+    ("end", "waited_s"),
+    [
+        (("a", 20, "disconnection: session time: 0:00:30.000"), 10.5),
+        (("b", 20, "connection received: host=[local]"), 10.5),
+        (("a", 20, "statement: SELECT 1"), 10.5),
+        (("postmaster", 1, "server process (PID 9) was terminated by signal 9: Killed"), 10.5),
+        (("postmaster", 1, "received fast shutdown request"), 10.5),
+        (("postmaster", 1, "checkpoint starting: time"), 50.5),
+    ],
+    ids=["its end", "the next of its pid", "its next record", "a crash", "a stop", "nothing"],
+)
+def test_an_open_wait_goes_on_until_something_ends_it(
+    end: tuple[str, int, str], waited_s: float, tmp_path: Path
+) -> None:
+    log = Log()
+    log.waiting(10, "a", 20, "transaction 5", [2], [20], after_ms=500)
+    log.add(20, *end, session_start=20 if end[0] == "b" else 0)
+    log.add(60, "c", 7, "statement: SELECT 1")
+    case = open_case(write_run(tmp_path / "run", pg_log=log.records))
+    waits = case.con.execute("SELECT wait_us, ended_at FROM bn_waits").fetchall()
+    assert waits == [(round(waited_s * 1e6), None)]
+
+
+@pytest.mark.parametrize("with_ends", [True, False], ids=["ends logged", "server default"])
 @pytest.mark.parametrize("seed", range(5))
 def test_injected_chains_have_precision_and_recall_of_one_with_pid_reuse(
-    seed: int, tmp_path: Path
+    seed: int, with_ends: bool, tmp_path: Path
 ) -> None:
     log, truth = injected_chains(random.Random(seed), episodes=60)
+    if not with_ends:
+        log.records = [r for r in log.records if not r["message"].startswith("disconnection")]
     found = _roots(tmp_path / "run", log)
     told = {(waiter, root) for waiter, roots in found.items() for root in roots}
     expected = {(waiter, root) for waiter, root in truth.items()}
