@@ -61,7 +61,7 @@ class Log:
         self.add(second, session, pid, text, **more)
 
     def error(
-        self, second: float, session: str, pid: int, code: str, message: str, **more: Any
+        self, second: float, session: str, pid: int, code: str | None, message: str, **more: Any
     ) -> None:
         """An ERROR record (another severity as `error_severity`)."""
         severity = more.pop("error_severity", "ERROR")

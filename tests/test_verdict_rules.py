@@ -164,3 +164,35 @@ def test_what_takes_no_time_comes_after_what_does(tmp_path: Path) -> None:
     impacts = {f.cause: f.impact_pct for f in found.problems}
     assert list(impacts) == ["gateway_slow", "serialization_failure"]
     assert impacts["serialization_failure"] == 0
+
+
+@pytest.mark.parametrize("event", ["extend", "object"])
+def test_waits_to_extend_a_table_are_no_schema_change(event: str, tmp_path: Path) -> None:
+    found = _verdict(tmp_path / "run", lambda s: _queue(s, sample(s, 10), wait_event=event))
+    assert "ddl_lock_queue" not in found.causes
+    assert found.features.during("aas_lock") == 10
+
+
+@pytest.mark.parametrize(
+    ("message", "localized", "code", "cause"),
+    [
+        ("deadlock detected", None, None, "deadlock"),
+        ("sorry, too many clients already", None, None, "connection_limit"),
+        ("could not serialize access due to concurrent update", None, None,
+         "serialization_failure"),
+        ("Verklemmung entdeckt", "FEHLER", "40P01", "deadlock"),
+    ],
+    ids=["text log", "text log, refused", "text log, not serializable", "csvlog in German"],
+)  # fmt: skip
+def test_errors_are_known_without_their_code_and_in_other_languages(
+    message: str, localized: str | None, code: str | None, cause: str, tmp_path: Path
+) -> None:
+    log = Log()
+    log.add(0, "s", 1, "statement: SELECT 1")
+    for number in range(40):
+        log.error(CALM_S + number / 4, f"c{number}", 100 + number, code, message,
+                  error_severity=localized or "ERROR")  # fmt: skip
+    log.add(END_S, "s", 1, "statement: SELECT 1")
+    found = diagnose(write_run(tmp_path / "run", pg_log=log.records))
+    assert found.causes == [cause]
+    assert found.window.found

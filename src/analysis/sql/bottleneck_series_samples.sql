@@ -15,8 +15,7 @@ WITH seen AS (
         count(*) FILTER (WHERE wait_class = 'Lock'
             AND lower(wait_event) IN ('transactionid', 'tuple')) AS rowlock,
         count(*) FILTER (WHERE wait_class = 'Lock' AND lower(wait_event) = 'advisory') AS advisory,
-        count(*) FILTER (WHERE wait_class = 'Lock'
-            AND lower(wait_event) IN ('relation', 'extend', 'object')) AS relation_lock,
+        count(*) FILTER (WHERE wait_class = 'Lock' AND lower(wait_event) = 'relation') AS relation_lock,
         count(*) FILTER (WHERE wait_class = 'Timeout') AS timeout_wait,
         count(*) FILTER (WHERE wait_class = 'Idle in transaction') AS idle_tx,
         count(*) FILTER (WHERE is_blocked) AS blocked,
