@@ -15,9 +15,13 @@ JOIN source_files AS s ON s.source_index = p.source_index
 WHERE p.fault IS NOT NULL
 UNION ALL BY NAME
 SELECT coalesce(s.file, f.file) AS file, p.source_offset AS byte_offset, p.source_line AS line,
-    coalesce(p.source_lines, 1) AS lines, 'duplicate of another record' AS reason,
+    coalesce(p.source_lines, 1) AS lines, l.reason,
     left(p.session_id || ',' || p.session_line_num || ' | ' || coalesce(p.message, ''), 500) AS text
-FROM losers AS l
+FROM (
+    -- the table has no reasons when it has no rows
+    FROM losers
+    UNION ALL BY NAME SELECT NULL::VARCHAR AS reason WHERE FALSE
+) AS l
 JOIN parts AS p ON p.part = l.part AND p.part_row = l.part_row
 LEFT JOIN part_files AS f ON f.part = l.part
 LEFT JOIN source_files AS s ON s.source_index = p.source_index
