@@ -41,15 +41,10 @@ def read_csvlog(source: Source, sink: Sink) -> None:
             sink.reject(source, line, reason)
             ahead.drop(1)
             continue
-        sink.record(source, line.offset, line.number, count, fields)
         last = ahead.at(count - 1)
         if last is not None and not last.ended:
-            source.unfinished = {
-                "offset": line.offset,
-                "line": line.number,
-                "session_id": fields[5],
-                "session_line_num": int(fields[6]),
-            }
+            sink.leave_open(source, line, fields)
+        sink.record(source, line.offset, line.number, count, fields)
         ahead.drop(count)
 
 

@@ -7,10 +7,11 @@ import orjson
 from analysis.importers.csvlog import RECORD_START
 from analysis.importers.pgbouncer import looks_like_pgbouncer
 from analysis.importers.prefix import RDS, best_prefix, split
-from analysis.importers.sources import Source, read_head
+from analysis.importers.sources import BOM, Source, opened, read_head
 from analysis.importers.syslog import inner_text, looks_like_syslog
 
 FORMATS = ("csv", "json", "stderr", "syslog", "rds", "cloudsql", "pgbouncer")
+_WITH_PREFIX = ("stderr", "rds", "syslog", "cloudsql")
 _SAMPLE_BYTES = 256 * 1024
 
 
@@ -19,11 +20,34 @@ def detect(source: Source, wanted: str, prefix: str | None) -> None:
 
     `wanted` is one of FORMATS or "auto"; `prefix` a log_line_prefix or None.
     """
-    head = read_head(source, _SAMPLE_BYTES).decode("utf-8", "replace")
-    lines = [line.rstrip("\r") for line in head.split("\n")[:2000]]
+    lines = _lines_of(read_head(source, _SAMPLE_BYTES))
     source.format = wanted if wanted != "auto" else _format_of(lines, prefix)
-    if source.format in ("stderr", "rds", "syslog", "cloudsql"):
-        source.prefix = prefix if prefix is not None else _prefix_for(source.format, lines)
+    texts = _texts(source.format, lines)
+    source.tabbed = any(line.startswith("\t") for line in texts)
+    if source.format not in _WITH_PREFIX:
+        return
+    if prefix is None:
+        prefix = best_prefix(texts)
+    source.prefix = prefix if prefix is not None else RDS if source.format == "rds" else ""
+
+
+def follow_prefix(source: Source) -> None:
+    """Set the prefix of a source that goes on where it was left: the server's may have changed.
+
+    The one it had stays unless another reads more of the lines that are new.
+    """
+    if source.format not in _WITH_PREFIX or source.format == "cloudsql":
+        return
+    with opened(source, source.start) as stream:
+        texts = _texts(source.format, _lines_of(stream.read(_SAMPLE_BYTES)))
+    found = best_prefix(texts, source.prefix)
+    if found is not None:
+        source.prefix = found
+
+
+def _lines_of(head: bytes) -> list[str]:
+    text = head.removeprefix(BOM).decode("utf-8", "replace")
+    return [line.rstrip("\r") for line in text.split("\n")[:2000]]
 
 
 def _format_of(lines: list[str], prefix: str | None) -> str:
@@ -48,14 +72,13 @@ def _format_of(lines: list[str], prefix: str | None) -> str:
     return "rds" if found == RDS else "stderr"
 
 
-def _prefix_for(kind: str, lines: list[str]) -> str:
+def _texts(kind: str, lines: list[str]) -> list[str]:
+    """Return the lines as the server wrote them, without what carries them."""
     if kind == "cloudsql":
-        lines = [line for entry in lines for line in _payloads(entry)]
+        return [line for entry in lines for line in _payloads(entry)]
     if kind == "syslog":  # a prefix with its own stamp is better than the daemon's
-        inner = [text for line in lines if (text := inner_text(line)) is not None]
-        return best_prefix(inner) or ""
-    found = best_prefix(lines)
-    return found if found is not None else RDS if kind == "rds" else ""
+        return [text for line in lines if (text := inner_text(line)) is not None]
+    return lines
 
 
 def _payloads(entry: str) -> list[str]:

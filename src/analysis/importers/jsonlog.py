@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from analysis.importers.sinks import EMPTY, FIELDS, TOO_LONG, UNFINISHED, Sink
+from analysis.importers.sinks import EMPTY, FIELDS, TOO_LONG, Sink
 from analysis.importers.sources import Source, as_text, read_lines
 
 # contract column -> jsonlog key
@@ -36,6 +36,9 @@ KEYS = {
     "leader_pid": "leader_pid",
     "query_id": "query_id",
 }
+_KNOWN = (
+    *KEYS.values(), "remote_host", "remote_port", "func_name", "file_name", "file_line_num"
+)  # fmt: skip
 _MUST = ("timestamp", "pid", "session_id", "line_num", "error_severity")
 
 
@@ -48,12 +51,14 @@ def read_jsonlog(source: Source, sink: Sink) -> None:
         try:
             content = orjson.loads(as_text(source, line))
         except orjson.JSONDecodeError:
-            sink.reject(source, line, "not JSON" if line.ended else UNFINISHED)
+            sink.reject(source, line, "not JSON")
             continue
         fields = fields_of(content)
         if fields is None:
             sink.reject(source, line, "not a jsonlog record")
             continue
+        if not line.ended:
+            sink.leave_open(source, line, fields)
         sink.record(source, line.offset, line.number, 1, fields)
 
 
@@ -61,7 +66,7 @@ def fields_of(content: Any) -> list[str] | None:
     """Return the 26 text fields of one jsonlog object, None when it is not one."""
     if not isinstance(content, dict) or any(content.get(k) in (None, "") for k in _MUST):
         return None
-    if any(isinstance(v, dict | list | float) for v in content.values()):
+    if any(isinstance(content.get(k), dict | list | float) for k in _KNOWN):
         return None
     found = {column: _text(content.get(key)) for column, key in KEYS.items()}
     host, port = _text(content.get("remote_host")), _text(content.get("remote_port"))

@@ -1,4 +1,4 @@
-"""The careful reader of line formats: stderr with any prefix, syslog, RDS, Cloud SQL.
+"""Puts the lines of a record together: for stderr with any prefix, syslog, RDS and Cloud SQL.
 
 A record is its first line (LOG:, ERROR:, ...), the labelled lines after it (DETAIL:, STATEMENT:,
 ...) and their continuation lines. Sessions that interleave are kept apart by process id.
@@ -7,19 +7,26 @@ A record is its first line (LOG:, ERROR:, ...), the labelled lines after it (DET
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from analysis.importers.prefix import LEVELS, PARTS, split
-from analysis.importers.sinks import EMPTY, FIELDS, TOO_LONG, Sink
+from analysis.importers.labels import LEVELS, PARTS, SQLSTATE
+from analysis.importers.sinks import EMPTY, FIELDS, Sink
 from analysis.importers.sources import MAX_LINE_BYTES, Line, Source
 
 _MAX_OPEN = 2000
 _OPEN_FOR_LINES = 400
 _AT_CHARACTER = re.compile(r" at character (\d{1,9})$")
-_VERBOSE = re.compile(r"([0-9A-Z]{5}): ")
-_LEVELS = frozenset(LEVELS)
+_REMEMBERED = 4 * _MAX_OPEN
+_VERBOSE = re.compile(rf"({SQLSTATE}): ")
+_VERBOSE_OWN = re.compile(r"((?=[A-Z]*\d)[0-9A-Z]{5}): ")  # a class that an application made up
+# events that the server tells in one line: what follows without a tab is somebody else's
+_ONE_LINE = re.compile(
+    r"(?:[0-9A-Z]{5}: )?(?:process \d+ |temporary file: |duration: [\d.]+ ms *$|connection |"
+    r"disconnection: |checkpoint |restartpoint |replication |received |database system |"
+    r"shutting down|parameter )"
+)
 
 
 class Taken(NamedTuple):
@@ -31,12 +38,14 @@ class Taken(NamedTuple):
     label: str  # LOG, ERROR, DETAIL, ...; "" for a continuation
     text: str
     joined: bool = False  # continuation that goes on without a line break
+    within: bool = False  # on the physical line of the record's last part, which counts once
 
 
 @dataclass
 class _Open:
     """A record that may still grow."""
 
+    session: str
     first: Line
     values: dict[str, str]
     parts: dict[str, list[str]] = field(default_factory=dict)
@@ -53,10 +62,12 @@ class Assembler:
         self.source, self.sink = source, sink
         self.open: dict[str, _Open] = {}
         self.last: _Open | None = None
+        # last line, first line, its offset, and number of lines of the records handed over
+        self.closed: deque[tuple[int, int, int, int]] = deque(maxlen=_REMEMBERED)
 
     def take(self, taken: Taken) -> None:
         """Take one line: a new record, a part of one, or a continuation."""
-        if taken.label in _LEVELS:
+        if taken.label in LEVELS:
             self._start(taken)
         elif taken.label:
             self._part(taken)
@@ -64,33 +75,54 @@ class Assembler:
             self._continue(taken)
         self._age(taken.line.number)
 
+    def refuse(self, line: Line, reason: str, *, foreign: bool = False) -> None:
+        """Set a line aside. Unless it is `foreign` to the log, what follows it belongs to it."""
+        if not foreign:
+            self.last = None
+        self.sink.reject(self.source, line, reason)
+
+    def may_go_on(self) -> bool:
+        """True when a line without prefix and tab may be the last record's."""
+        record = self.last
+        if record is None:
+            return False
+        return record.current != "message" or not _ONE_LINE.match(record.parts["message"][0])
+
     def finish(self) -> None:
-        """Hand over what is still open; the last record may grow in a later import."""
-        newest = max(self.open.values(), key=lambda r: r.first.number, default=None)
+        """Hand over what is still open; the next import reads it again, for it may have grown."""
+        start = min((record.first.number for record in self.open.values()), default=None)
         for record in sorted(self.open.values(), key=lambda r: r.first.number):
             self._close(record)
         self.open.clear()
-        if newest is not None:
-            self.source.unfinished = {
-                "offset": newest.first.offset,
-                "line": newest.first.number,
-                "session_id": newest.values["session_id"],
-                "session_line_num": int(newest.values["session_line_num"]),
-            }
+        if start is not None:
+            self._read_again_from(start)
+
+    def _read_again_from(self, start: int) -> None:
+        """Let the next import begin where no record that is still being told has begun before."""
+        for last, first, _, _ in sorted(self.closed, reverse=True):
+            if first < start <= last:
+                start = first
+        again = [record for record in self.closed if record[1] >= start]
+        self.source.unfinished = {
+            "offset": next(offset for _, first, offset, _ in again if first == start),
+            "line": start,
+            "records": self.source.records - len(again),
+            "record_lines": self.source.record_lines - sum(record[3] for record in again),
+        }
 
     def _start(self, taken: Taken) -> None:
         before = self.open.pop(taken.session, None)
         if before is not None:
             self._close(before)
-        record = _Open(taken.line, taken.values, {"message": [taken.text]})
+        record = _Open(taken.session, taken.line, taken.values, {"message": [taken.text]})
         record.values["error_severity"] = taken.label
-        record.last_number = taken.line.number
+        record.last_number, record.size = taken.line.number, taken.line.size
         self.open[taken.session] = self.last = record
 
     def _part(self, taken: Taken) -> None:
         record = self.open.get(taken.session)
         if record is None:
-            self.sink.reject(self.source, taken.line, f"{taken.label} without its record")
+            self.refuse(taken.line, f"{taken.label} without its record")
             return
         record.current = PARTS[taken.label]
         record.parts.setdefault(record.current, []).append(taken.text)
@@ -102,7 +134,7 @@ class Assembler:
             reason = "not a log record" if taken.line.data else EMPTY
             self.sink.reject(self.source, taken.line, reason)
             return
-        if record.size + taken.line.size > MAX_LINE_BYTES:
+        if record.size + taken.line.size > MAX_LINE_BYTES and not taken.within:
             self.sink.reject(self.source, taken.line, "record longer than 16 MiB")
             return
         parts = record.parts[record.current]
@@ -113,10 +145,13 @@ class Assembler:
         self._grow(record, taken)
 
     def _grow(self, record: _Open, taken: Taken) -> None:
+        self.last = record
+        if taken.within:
+            return
         record.lines += 1
         record.size += taken.line.size
         record.last_number = taken.line.number
-        self.last = record
+        self.open[record.session] = self.open.pop(record.session)  # the most silent one is first
 
     def _age(self, number: int) -> None:
         """Close what has been silent for long, so that memory and disorder stay bounded."""
@@ -139,6 +174,7 @@ class Assembler:
         fields = [values.get(column, "") for column in FIELDS]
         first = record.first
         self.sink.record(self.source, first.offset, first.number, record.lines, fields)
+        self.closed.append((record.last_number, first.number, first.offset, record.lines))
 
 
 def _split_message(values: dict[str, str]) -> None:
@@ -147,26 +183,13 @@ def _split_message(values: dict[str, str]) -> None:
     if at := _AT_CHARACTER.search(message):
         values["query_pos"] = at.group(1)
         message = message[: at.start()]
-    if state := _VERBOSE.match(message):  # log_error_verbosity = verbose
+    state = _VERBOSE.match(message)  # log_error_verbosity = verbose, which tells locations too
+    if state is None and "location" in values:
+        state = _VERBOSE_OWN.match(message)
+    if state:
         values.setdefault("sql_state_code", state.group(1))
         message = message[state.end() :]
     values["message"] = message
-
-
-def read_stderr(source: Source, sink: Sink, lines: Iterable[tuple[Line, str]]) -> None:
-    """Read lines of stderr form (also RDS and the text inside Cloud SQL) under `source.prefix`."""
-    assembler = Assembler(source, sink)
-    for line, text in lines:
-        if line.too_long:
-            sink.reject(source, line, TOO_LONG)
-            continue
-        found = None if text.startswith("\t") else split(source.prefix, text)
-        if found is None:
-            assembler.take(Taken(line, "", {}, "", text.removeprefix("\t")))
-            continue
-        values = prefix_values(source, line, found.values)
-        assembler.take(Taken(line, values.get("process_id", ""), values, found.label, found.text))
-    assembler.finish()
 
 
 def prefix_values(source: Source, line: Line, values: dict[str, str]) -> dict[str, str]:
@@ -207,11 +230,3 @@ def epoch_stamp(seconds: str) -> str:
     except (OverflowError, OSError, ValueError):
         return seconds
     return f"{at:%Y-%m-%d %H:%M:%S}.{fraction[:3].ljust(3, '0')} UTC"
-
-
-def with_text(source: Source, lines: Iterable[Line]) -> Iterator[tuple[Line, str]]:
-    """Pair each line with its text."""
-    from analysis.importers.sources import as_text
-
-    for line in lines:
-        yield line, as_text(source, line)

@@ -12,7 +12,7 @@ import duckdb
 
 from analysis.importers.previous import REJECTS, Previous
 from analysis.importers.sinks import EXTRAS, FIELDS, PLACE, Sink
-from analysis.importers.sources import Source
+from analysis.importers.sources import MAX_LINE_BYTES, Source
 from analysis.importers.zones import refuse_ambiguous
 from analysis.sql import load
 from runlog.literals import sql_text
@@ -69,8 +69,10 @@ class Parts:
             con.execute(
                 "CREATE OR REPLACE TEMP VIEW raw_log AS SELECT * FROM read_csv("
                 f"{sql_text(path)}, auto_detect=false, header=false, delim=',', quote='\"', "
-                f"escape='\"', new_line='\\n', columns={{{listed}}}, max_line_size=34000000, "
-                "buffer_size=68000000)"
+                f"escape='\"', new_line='\\n', columns={{{listed}}}, "
+                # what is no text takes three bytes for one: see as_text
+                f"max_line_size={3 * MAX_LINE_BYTES + 1_000_000}, "
+                f"buffer_size={6 * MAX_LINE_BYTES + 2_000_000})"
             )
             con.execute(
                 f"COPY ({load('duckdb/import_pg_log_typed')}) TO {sql_text(target)} "
@@ -105,6 +107,12 @@ class Parts:
         )
         if self.previous.reread:
             con.executemany("INSERT INTO reread VALUES (?, ?)", self.previous.reread)
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE reread_lines "
+            "(mark VARCHAR, first_line BIGINT, last_line BIGINT)"
+        )
+        if self.previous.reread_lines:
+            con.executemany("INSERT INTO reread_lines VALUES (?, ?, ?)", self.previous.reread_lines)
         place = ", ".join(f"{name} BIGINT" for name in PLACE)
         extras = ", ".join(f"{name} {kind}" for name, kind in EXTRAS.items())
         con.execute(
@@ -117,7 +125,9 @@ class Parts:
             selects.append(
                 "SELECT * REPLACE (0 AS part), file_row_number AS part_row "
                 f"FROM (SELECT *, 0 AS part, file_row_number FROM read_parquet({sql_text(before)}, "
-                "file_row_number=true)) ANTI JOIN reread USING (session_id, session_line_num)"
+                "file_row_number=true)) AS r ANTI JOIN reread USING (session_id, session_line_num) "
+                "ANTI JOIN reread_lines AS a ON split_part(r.session_id, '~', 2) = a.mark "
+                "AND r.session_line_num BETWEEN a.first_line AND a.last_line"
             )
         if self.paths:
             listed = ", ".join(sql_text(p) for p in self.paths)

@@ -47,4 +47,6 @@ def read_pgbouncer(source: Source, sink: Sink, lines: Iterable[tuple[Line, str]]
             }
         make_key(source, line, values)
         fields = [values.get(column, "") for column in FIELDS]
+        if not line.ended:
+            sink.leave_open(source, line)
         sink.record(source, line.offset, line.number, 1, fields)

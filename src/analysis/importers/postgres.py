@@ -11,14 +11,14 @@ from pathlib import Path
 from analysis.importers import fast
 from analysis.importers.cloudsql import text_lines
 from analysis.importers.csvlog import read_csvlog
-from analysis.importers.detect import FORMATS, detect
+from analysis.importers.detect import FORMATS, detect, follow_prefix
 from analysis.importers.jsonlog import read_jsonlog
-from analysis.importers.lines import read_stderr, with_text
 from analysis.importers.merge import Parts, write_tables
 from analysis.importers.pgbouncer import read_pgbouncer
 from analysis.importers.previous import Previous
 from analysis.importers.sinks import Sink
 from analysis.importers.sources import Source, describe, find_files, read_head, read_lines
+from analysis.importers.stderr import read_stderr, with_text
 from analysis.importers.syslog import read_syslog
 from analysis.importers.zones import ZoneRule, sampled_zones
 from analysis.sql import load
@@ -65,7 +65,12 @@ def import_postgres_logs(paths: list[Path], out: Path, options: Options) -> Impo
     sources = [describe(path, index) for index, path in enumerate(find_files(paths))]
     for source in sources:
         detect(source, options.format, options.prefix)
-        previous.resume(source)
+    previous.format_told = options.format != "auto"
+    previous.prefix_told = options.prefix is not None
+    resumed = previous.resume(sources)
+    for source in sources:
+        if source.index in resumed and not previous.prefix_told:
+            follow_prefix(source)
     likely = _check_zones(sources, rule)
     with RunWriter(out, replace=previous.exists) as writer, space_guard(out):
         _prepare(writer, rule, likely, options.keep_literals)
@@ -99,7 +104,9 @@ def _prepare(writer: RunWriter, rule: ZoneRule, likely: str, keep_literals: bool
     with_ms = "substr(x, 20, 1) = '.'"
     con.execute(
         "CREATE TEMP MACRO stamp_of(x) AS "
-        f"TRY_CAST(left(x, CASE WHEN {with_ms} THEN 23 ELSE 19 END) AS TIMESTAMP)"
+        f"TRY_CAST(CASE WHEN NOT {with_ms} THEN left(x, 19) "
+        "WHEN length(x) <= 23 OR substr(x, 24, 1) = ' ' THEN left(x, 23) "
+        "ELSE left(x, 19) || regexp_extract(substr(x, 20), '^[.][0-9]+') END AS TIMESTAMP)"
     )
     con.execute(
         f"CREATE TEMP MACRO zone_of(x) AS CASE WHEN NOT {with_ms} THEN substr(x, 21) "
@@ -158,7 +165,7 @@ def _read_fast(source: Source, sink: Sink, parts: Parts) -> None:
         if taken is not None:
             _count(source, *taken)
             parts.keep(target)
-            source.bytes_read = offset + size
+            source.bytes_read, source.unfinished = offset + size, None
             continue
         piece = _piece(source, path, offset)
         _read_carefully(piece, sink)
@@ -181,10 +188,14 @@ def _piece(source: Source, path: Path | None, offset: int) -> Source:
 
 
 def _add_up(source: Source, piece: Source) -> None:
+    if piece.unfinished:
+        counts = {name: piece.unfinished[name] + getattr(source, name) for name in source.before}
+        source.unfinished = {**piece.unfinished, **counts}
+    else:
+        source.unfinished = None
     for name in ("lines", "record_lines", "rejected_lines", "records", "repaired"):
         setattr(source, name, getattr(source, name) + getattr(piece, name))
     source.bytes_read = piece.bytes_read
-    source.unfinished = piece.unfinished
     source.notes += piece.notes
 
 

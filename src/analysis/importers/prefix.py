@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
+from analysis.importers.labels import LABEL, SQLSTATE, find_label
 from runlog.errors import UsageFault
 
 _STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
@@ -56,35 +57,34 @@ CANDIDATES = (
     "%m [%p] %q%u@%d app=%a xid=%x state=%e",
     RDS,
     "%m:%r:%u@%d:[%p]:",
+    "%m [%p] %e ",
+    "%t [%p] %e ",
+    "%m [%p] %q%u@%d %e ",
+    "%m %p %e ",
+    "%t %p %e ",
+    "%m %p %q%u@%d ",
+    "%t %p %q%u@%d ",
+    "%m %p ",
+    "%t %p ",
     "%t-%c-",
     "%m %c %l ",
     "%m ",
     "%t ",
 )
-LEVELS = (
-    "LOG", "ERROR", "FATAL", "PANIC", "WARNING", "NOTICE", "INFO", "DEBUG", "DEBUG1", "DEBUG2",
-    "DEBUG3", "DEBUG4", "DEBUG5", "FEHLER", "PANIK", "WARNUNG", "HINWEIS", "ERREUR", "PANIC",
-    "ATTENTION", "ADVERTENCIA", "PÁNICO", "ОШИБКА", "СООБЩЕНИЕ", "ПРЕДУПРЕЖДЕНИЕ", "ВАЖНО",
-    "エラー", "警告", "日志", "错误", "致命错误", "警告",
-)  # fmt: skip
-# label of a further part of a record, in the languages met -> contract column
-PARTS = {
-    "DETAIL": "detail", "HINT": "hint", "QUERY": "internal_query", "CONTEXT": "context",
-    "STATEMENT": "query", "LOCATION": "location", "BACKTRACE": "backtrace",
-    "TIPP": "hint", "ANFRAGE": "internal_query", "ZUSAMMENHANG": "context", "ANWEISUNG": "query",
-    "DÉTAIL": "detail", "ASTUCE": "hint", "CONTEXTE": "context", "INSTRUCTION": "query",
-    "DETALLE": "detail", "CONTEXTO": "context", "SENTENCIA": "query",
-    "詳細": "detail", "ヒント": "hint", "コンテキスト": "context", "文": "query",
-    "ПОДРОБНОСТИ": "detail", "ПОДСКАЗКА": "hint", "КОНТЕКСТ": "context", "ОПЕРАТОР": "query",
-}  # fmt: skip
-_LABEL = re.compile(
-    rf"(?P<label>{'|'.join(sorted({*LEVELS, *PARTS}, key=len, reverse=True))}) ?: {{1,2}}"
-)
 # a prefix ends somewhere in here: it bounds what a hostile line can cost
 PREFIX_MAX = 400
 _GUESSED_STAMP = re.compile(rf"(?P<log_time>{_STAMP}(?:\.\d+)?{_ZONE})(?=[ :])")
+_STAMPED = re.compile(r"\d{4}-\d\d-\d\d \d\d:")
+_STAMP_BEGUN = re.compile(r"\d{4}-[\d :.-]{0,19}")
+_FOREIGN = re.compile(r"\w ?:  ")  # a label that is not known stands before a word that is one
+_STATE = re.compile(SQLSTATE)
 _GUESSED = (
     re.compile(r"\[(?P<process_id>\d+)(?:-\d+)?\]"),
+    re.compile(r"^[ :]*(?P<process_id>[1-9]\d{0,9})(?=[ :,|]|$)"),
+    re.compile(r"\bpid=(?P<process_id>\d+)"),
+    re.compile(rf"\b(?:state|sqlstate|code|e)=(?P<sql_state_code>{SQLSTATE})\b"),
+    # five digits may be a number of another kind, unless they say success
+    re.compile(rf"(?<![^\s\[|])(?P<sql_state_code>00000|(?=\d*[A-Z]){SQLSTATE})(?![^\s\]|])"),
     re.compile(r"\buser=(?P<user_name>[^\s,]+)"),
     re.compile(r"\bdb=(?P<database_name>[^\s,]+)"),
     re.compile(r"\bapp=(?P<application_name>[^\s,]+)"),
@@ -108,8 +108,8 @@ def split(prefix: str, line: str) -> Split | None:
     """
     if prefix == "":
         stamp = _GUESSED_STAMP.match(line)
-        label = _LABEL.search(line, stamp.end(), PREFIX_MAX) if stamp else None
-        if stamp is None or label is None:
+        label = find_label(line, stamp.end(), PREFIX_MAX) if stamp else None
+        if stamp is None or label is None or _FOREIGN.search(line, stamp.end(), label.start()):
             return None
         values = {"log_time": stamp["log_time"], **guess(line[stamp.end() : label.start()])}
         return Split(values, label["label"], line[label.end() :])
@@ -132,10 +132,21 @@ def guess(header: str) -> dict[str, str]:
 
 def labelled(text: str, within: int = 1) -> tuple[str, str, str] | None:
     """Return (before, label, after) when a label stands in the first `within` characters."""
-    match = _LABEL.search(text, 0, within + 30)
+    match = find_label(text, 0, within + 30)
     if match is None or match.start() >= within:
         return None
     return text[: match.start()], match["label"], text[match.end() :]
+
+
+def begins_with_stamp(line: str, *, ended: bool = True) -> bool:
+    """True for a line that begins as a record does: with a stamp, or half of one at the end.
+
+    >>> begins_with_stamp("2026-03-14 12:00:00 UTC [7] rsync")
+    True
+    """
+    if _STAMPED.match(line):
+        return True
+    return not ended and _STAMP_BEGUN.fullmatch(line) is not None
 
 
 @cache
@@ -157,7 +168,7 @@ def compiled(prefix: str) -> re.Pattern[str]:
         piece = _escape(name, prefix, pattern)
         pattern += piece if not padding or not name.isalpha() else rf" *{piece} *"
         optional += name == "q"
-    return re.compile(pattern + ")?" * optional + r"\s*" + _LABEL.pattern, re.DOTALL)
+    return re.compile(pattern + ")?" * optional + r"\s*" + LABEL, re.DOTALL)
 
 
 def _escape(name: str, prefix: str, so_far: str) -> str:
@@ -175,12 +186,25 @@ def _escape(name: str, prefix: str, so_far: str) -> str:
     return piece
 
 
-def best_prefix(lines: Iterable[str]) -> str | None:
-    """Return the candidate that reads most of the lines, "" for the guess, None for none at all."""
+def best_prefix(lines: Iterable[str], kept: str | None = None) -> str | None:
+    """Return the candidate that reads most of the lines, "" for the guess, None for none at all.
+
+    `kept` is one that stays unless another reads more lines. Lines that it does not read are tried
+    with the others later on.
+    """
     sample = [line for line in lines if line and not line.startswith("\t")][:400]
     best, most = None, 0
-    for candidate in (*CANDIDATES, ""):
-        count = sum(1 for line in sample if split(candidate, line))
+    for candidate in (*([] if kept is None else [kept]), *CANDIDATES):
+        count = sum(1 for line in sample if _reads(candidate, line))
         if count > most:
             best, most = candidate, count
-    return best
+    # a guess tells less of a line than the prefix it has, but beats one that few lines have
+    return best if sum(1 for line in sample if _reads("", line)) <= 2 * most else ""
+
+
+def _reads(candidate: str, line: str) -> bool:
+    found = split(candidate, line)
+    if found is None:
+        return False
+    state = found.values.get("sql_state_code")  # any five digits look like one
+    return state is None or _STATE.fullmatch(state) is not None

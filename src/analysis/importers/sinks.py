@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -17,6 +19,7 @@ FIELDS = TABLES["pg_log"].column_names
 # stored beside the contract's columns: what a "duration:" message says, taken apart once
 EXTRAS = {"duration_us": "BIGINT", "duration_kind": "VARCHAR", "statement": "VARCHAR"}
 PLACE = ("source_index", "source_offset", "source_line", "source_lines")
+_SESSION, _NUMBER = FIELDS.index("session_id"), FIELDS.index("session_line_num")
 _REJECT_TEXT = 500
 _ROTATE_BYTES = 256 * 1024 * 1024
 
@@ -63,9 +66,10 @@ class Sink:
     def reject(self, source: Source, line: Line, reason: str, text: str = "") -> None:
         """Set one physical line aside; runs of empty lines become one row."""
         source.rejected_lines += 1
+        if not line.ended or reason == UNFINISHED:
+            reason = reason if reason in (EMPTY, TOO_LONG) else UNFINISHED
+            self.leave_open(source, line)
         self.reasons[reason] += 1
-        if reason == UNFINISHED and source.unfinished is None:
-            source.unfinished = {"offset": line.offset, "line": line.number}
         if reason == EMPTY and self._extends_empty(source, line):
             return
         self._flush_empty()
@@ -82,6 +86,23 @@ class Sink:
             self._last_empty = {**row, "source": source.index}
         else:
             self._reject_file.write(orjson.dumps(row) + b"\n")
+
+    def leave_open(self, source: Source, line: Line, fields: Sequence[str] = ()) -> None:
+        """Let the next import begin at this line, when none before it is open.
+
+        `fields` are those of a record that begins there and may be cut off: it will be told again.
+        """
+        if source.unfinished is not None:
+            return
+        source.unfinished = {
+            "offset": line.offset,
+            "line": line.number,
+            "records": source.records,
+            "record_lines": source.record_lines,
+        }
+        if fields and re.fullmatch(r"[0-9]{1,18}", fields[_NUMBER]):  # others are set aside
+            key = {"session_id": fields[_SESSION], "session_line_num": int(fields[_NUMBER])}
+            source.unfinished |= key
 
     def close(self) -> None:
         """Flush and close the files."""

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from runlog.errors import BadData, UsageFault
 
+BOM = b"\xef\xbb\xbf"
 MAX_LINE_BYTES = 16 * 1024 * 1024  # a longer line or record is set aside as a reject
 HEAD_BYTES = 4096
 _MAGIC = {
@@ -42,9 +43,10 @@ class Line(NamedTuple):
 class Source:
     """One log file of an import, and what became of its lines (kept in the manifest).
 
-    `lines` = `record_lines` + `rejected_lines`; `start` and `start_line` say where this import
-    began when an earlier one had read the file up to there; `base` is the place of the path's first
-    byte in the log when the path is a slice of it.
+    `lines` = `record_lines` + `rejected_lines`; all three count what this import reads. `start` and
+    `start_line` say where it begins when an earlier one had read the file up to there, `before`
+    what became of the lines up to there; `base` is the place of the path's first byte in the log
+    when the path is a slice of it. `tabbed` tells that further lines of a message begin with a tab.
     """
 
     path: Path
@@ -63,8 +65,11 @@ class Source:
     rejected_lines: int = 0
     records: int = 0
     repaired: int = 0
+    head: bytes = b""
     head_sha256: str = ""
     head_bytes: int = 0
+    tabbed: bool = False
+    before: dict[str, int] = field(default_factory=lambda: {"records": 0, "record_lines": 0})
     unfinished: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -73,7 +78,15 @@ class Source:
         return self.label or self.path.name
 
     def entry(self) -> dict[str, Any]:
-        """Return what the manifest keeps: enough to read only what is new next time."""
+        """Return what the manifest keeps: enough to read only what is new next time.
+
+        Counts are those of the whole file, but for `repaired_lines`: of what this import read.
+        """
+        before = self.before
+        unfinished = self.unfinished and {
+            **self.unfinished,
+            **{name: before[name] + self.unfinished[name] for name in before},
+        }
         return {
             "file": self.name,
             "format": self.format,
@@ -84,18 +97,19 @@ class Source:
             "mark": self.mark,
             "bytes": self.bytes_read,
             "lines": self.start_line + self.lines,
-            "records": self.records,
-            "record_lines": self.record_lines,
-            "rejected_lines": self.rejected_lines,
+            "records": before["records"] + self.records,
+            "record_lines": before["record_lines"] + self.record_lines,
+            "rejected_lines": self.start_line - before["record_lines"] + self.rejected_lines,
             "repaired_lines": self.repaired,
-            "unfinished": self.unfinished,
+            "tabbed": self.tabbed,
+            "unfinished": unfinished,
         }
 
 
 def find_files(paths: list[Path]) -> list[Path]:
     """Return the files meant: a folder stands for the files in it, by name.
 
-    Raises UsageFault for what is not there, BadData for a folder without files.
+    Raises UsageFault for what is not there or no file, BadData for a folder without files.
     """
     found: list[Path] = []
     for path in paths:
@@ -104,15 +118,21 @@ def find_files(paths: list[Path]) -> list[Path]:
             if not inside:
                 raise BadData("empty folder", path, "give log files, or the folder that holds them")
             found += inside
-        elif path.exists():
+        elif path.is_file():
             found.append(path)
+        elif path.exists():
+            todo = "a log is read more than once: write it to a file first"
+            raise UsageFault("not a regular file", path, todo)
         else:
             raise UsageFault("no such log file", path, "give files or folders that exist")
     return found
 
 
 def describe(path: Path, index: int) -> Source:
-    """Return a Source with compression and fingerprint set."""
+    """Return a Source with compression and fingerprint set.
+
+    The fingerprint is of the first bytes; of a short file it ends where a line ends, if it can.
+    """
     try:
         with path.open("rb") as file:
             magic = file.read(6)
@@ -120,7 +140,11 @@ def describe(path: Path, index: int) -> Source:
         raise BadData("cannot read log file", path, str(error.strerror)) from error
     source = Source(path, index)
     source.compression = next((n for m, n in _MAGIC.items() if magic.startswith(m)), "")
-    head = read_head(source, HEAD_BYTES)
+    source.head = head = read_head(source, HEAD_BYTES)
+    if len(head) < HEAD_BYTES:
+        head = head[: head.rfind(b"\n") + 1] or head
+    if head.startswith(BOM):
+        source.start = len(BOM)
     source.head_bytes, source.head_sha256 = len(head), hashlib.sha256(head).hexdigest()
     source.mark = source.head_sha256[:8]
     return source
