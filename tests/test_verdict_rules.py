@@ -196,3 +196,60 @@ def test_errors_are_known_without_their_code_and_in_other_languages(
     found = diagnose(write_run(tmp_path / "run", pg_log=log.records))
     assert found.causes == [cause]
     assert found.window.found
+
+
+def _commits_wait(second: float) -> list[dict[str, Any]]:
+    waits = {"wait_event_type": "IO", "wait_event": "WALSync", "query": "COMMIT"}
+    return [sample(second, pid, **waits) for pid in range(20, 26)]
+
+
+def _stall(folder: Path, requests: list[dict[str, Any]]) -> Any:
+    """The finding on a log that is slow in the middle while the server writes no more than ever."""
+    counters = [
+        {"sampled_at": at(second + 0.5), "view": "pg_stat_wal", "object": "server",
+         "metric": "wal_bytes", "value": 5e6 * second} for second in range(END_S)
+    ]  # fmt: skip
+    found = _verdict(folder, _commits_wait, requests=requests, pg_counters=counters)
+    return _found(found, "wal_stall")
+
+
+@pytest.mark.parametrize(("failures", "kind"), [(1, "no_problem"), (3, "problem")])
+def test_a_failure_or_two_are_no_harm(failures: int, kind: str, tmp_path: Path) -> None:
+    requests = _requests(lambda _: 20.0, rate=40)["requests"]
+    for number in range(failures):
+        requests[1000 + number] |= {"outcome": "failed", "reason": "card_expired"}
+    assert _stall(tmp_path / "run", requests).kind == kind
+
+
+def test_clients_that_hang_and_send_nothing_are_harmed(tmp_path: Path) -> None:
+    requests = []
+    for client in range(8):
+        second, number = client * 0.01, 0
+        while second < END_S:
+            took = TROUBLE_S + 0.01 - second if CALM_S - 0.5 <= second < TROUBLE_S else 0.02
+            requests.append({
+                "request_id": f"c{client}.{number}", "idempotency_key": f"c{client}.{number}",
+                "operation": "card_payment", "attempt": 1, "front_id": 0,
+                "scheduled_at": at(second), "started_at": at(second),
+                "finished_at": at(second + took), "outcome": "approved",
+            })  # fmt: skip
+            second, number = second + took + 0.2, number + 1
+    assert _stall(tmp_path / "run", requests).kind == "problem"
+
+
+def test_requests_that_became_quicker_are_no_slower(tmp_path: Path) -> None:
+    requests = _requests(lambda s: 10.0 if _middle(s) else 20.0)["requests"]
+    told = _stall(tmp_path / "run", requests)
+    assert (told.kind, told.headline.rpartition(" the ")[2]) == (
+        "no_problem", "median request was no slower"
+    )  # fmt: skip
+
+
+def test_with_no_outside_nobody_knows_whether_harm_was_done(tmp_path: Path) -> None:
+    rows = [row for tick in range(END_S * 5) for row in _commits_wait(tick / 5)]
+    folder = write_run(
+        tmp_path / "run", pg_activity=rows, requests=_requests(lambda _: 20.0)["requests"]
+    )
+    found = diagnose(folder)
+    assert not found.window.reference
+    assert found.causes == ["wal_stall"]

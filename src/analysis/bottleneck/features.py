@@ -23,6 +23,8 @@ from analysis.sql import load
 
 # Errors and autoanalyze lines just before the first bad bucket belong to what follows.
 SLACK_S = 5
+# A request that takes so much longer than the usual 95th percentile has hung.
+INTERRUPTED_US = 1_000_000
 
 
 @dataclass
@@ -287,6 +289,11 @@ def _request_facts(case: Case, window: Window, frame: pd.DataFrame) -> dict[str,
     facts["attempt_max"] = int(repeats["attempt_max"]) if pd.notna(repeats["attempt_max"]) else 1
     facts["repeats"] = int(repeats["repeats"])
     facts["repeats_each"] = facts["repeats"] / max(int(repeats["repeated"]), 1)
+    harm = case.con.execute(load("duckdb/bottleneck_fact_harm"), {
+        **span, "start": window.start, "end": window.end, "record_end": case.end,
+        "interrupted_us": INTERRUPTED_US,
+    }).df().iloc[0]  # fmt: skip
+    facts |= {f"harm_{name}": int(value) for name, value in harm.items()}
     facts |= _front_facts(case.con.execute(load("bottleneck_fact_fronts")).df(), window)
     served = frame["approved"].iloc[list(window.buckets)]
     sent = frame["arrivals"].iloc[list(window.buckets)]
