@@ -104,8 +104,8 @@ def _prepare(writer: RunWriter, rule: ZoneRule, likely: str, keep_literals: bool
     with_ms = "substr(x, 20, 1) = '.'"
     con.execute(
         "CREATE TEMP MACRO stamp_of(x) AS "
-        f"TRY_CAST(CASE WHEN NOT {with_ms} THEN left(x, 19) "
-        "WHEN length(x) <= 23 OR substr(x, 24, 1) = ' ' THEN left(x, 23) "
+        f"TRY_CAST(CASE WHEN {with_ms} AND substr(x, 24, 1) = ' ' THEN left(x, 23) "
+        f"WHEN NOT {with_ms} THEN left(x, 19) "
         "ELSE left(x, 19) || regexp_extract(substr(x, 20), '^[.][0-9]+') END AS TIMESTAMP)"
     )
     con.execute(

@@ -193,18 +193,31 @@ def best_prefix(lines: Iterable[str], kept: str | None = None) -> str | None:
     with the others later on.
     """
     sample = [line for line in lines if line and not line.startswith("\t")][:400]
-    best, most = None, 0
+    best, most = None, (0, 0)
     for candidate in (*([] if kept is None else [kept]), *CANDIDATES):
-        count = sum(1 for line in sample if _reads(candidate, line))
-        if count > most:
-            best, most = candidate, count
+        reads = _reads(candidate, sample)
+        if reads > most:
+            best, most = candidate, reads
     # a guess tells less of a line than the prefix it has, but beats one that few lines have
-    return best if sum(1 for line in sample if _reads("", line)) <= 2 * most else ""
+    return best if _reads("", sample)[0] <= 2 * most[0] else ""
 
 
-def _reads(candidate: str, line: str) -> bool:
+def _reads(candidate: str, sample: list[str]) -> tuple[int, int]:
+    """Return how many lines a candidate reads, and in how many it finds a SQLSTATE.
+
+    None at all where it takes another number for a state: five digits may be anything.
+    """
+    found = [told for line in sample if (told := split(candidate, line)) is not None]
+    states = [told.values["sql_state_code"] for told in found if "sql_state_code" in told.values]
+    if not all(map(_STATE.fullmatch, states)):
+        return 0, 0
+    return len(found), len(states)
+
+
+def fits(candidate: str, line: str) -> Split | None:
+    """Take a line apart under a candidate, if that is what a single line can be sure of."""
     found = split(candidate, line)
-    if found is None:
-        return False
-    state = found.values.get("sql_state_code")  # any five digits look like one
-    return state is None or _STATE.fullmatch(state) is not None
+    if found is None or "%e" not in candidate:
+        return found
+    state = found.values.get("sql_state_code", "")
+    return None if state.isdigit() and state != "00000" else found

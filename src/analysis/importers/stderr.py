@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from analysis.importers.lines import Assembler, Taken, prefix_values
-from analysis.importers.prefix import CANDIDATES, Split, begins_with_stamp, split
+from analysis.importers.prefix import CANDIDATES, Split, begins_with_stamp, fits, split
 from analysis.importers.sinks import EMPTY, TOO_LONG, Sink
 from analysis.importers.sources import Line, Source, as_text
 
@@ -57,7 +57,7 @@ class _Prefixes:
         if not begins_with_stamp(line) or "" in self.known:
             return None
         for candidate in CANDIDATES if self.guesses < _GUESSES_MAX else ():
-            found = split(candidate, line)
+            found = fits(candidate, line)
             if found is not None:
                 self.known.append(candidate)
                 return found
