@@ -15,7 +15,7 @@ TOML (or YAML with the same keys):
     "200" = "approved"
 
     [time]
-    format = "iso"                 # iso, epoch_s, epoch_ms or epoch_us
+    format = "iso"                 # iso, epoch_s, epoch_ms, epoch_us or epoch_ns
     zone   = "Asia/Tokyo"          # for stamps without an offset
 
     [durations]                    # a contract time = another one + a column of the file
@@ -46,7 +46,7 @@ class Times(BaseModel):
     """How times are written in the file."""
 
     model_config = ConfigDict(extra="forbid")
-    format: Literal["iso", "epoch_s", "epoch_ms", "epoch_us"] = "iso"
+    format: Literal["iso", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns"] = "iso"
     zone: str = ""
 
 
@@ -69,6 +69,37 @@ class Mapping(BaseModel):
     time: Times = Field(default_factory=Times)
     durations: dict[str, Duration] = Field(default_factory=dict)
     spans: dict[str, str] = Field(default_factory=dict)
+
+    def in_order(self) -> list[str]:
+        """Return the names of the durations, each after the one that it starts from.
+
+        Raises BadData for a duration that starts from a time that nothing tells.
+        """
+        known = {*self.columns, *self.constants} - {*self.durations}
+        found: list[str] = []
+        while len(found) < len(self.durations):
+            ready = [
+                name
+                for name, duration in self.durations.items()
+                if name not in known and duration.start in known
+            ]
+            if not ready:
+                name = next(n for n in self.durations if n not in known)
+                todo = "let it start from a time under [columns]"
+                start = self.durations[name].start
+                raise BadData("duration from a time that is not told", f"{name} from {start}", todo)
+            known.update(ready)
+            found += ready
+        return found
+
+    def wanted(self) -> list[str]:
+        """Return the columns of the file that the mapping names, each once."""
+        names = [*self.columns.values(), *(d.column for d in self.durations.values())]
+        return list(dict.fromkeys(names))
+
+    def place(self, column: str) -> str:
+        """Return the name under which a wanted column of the file is loaded: c0, c1, ..."""
+        return f"c{self.wanted().index(column)}"
 
 
 def load_mapping(path: Path) -> Mapping:
