@@ -28,8 +28,8 @@ def test_a_prefix_with_whole_seconds_tells_the_same_record(tmp_path: Path) -> No
     stamps = [f"2026-03-14 12:00:{n:02d}.{n * 47 % 1000:03d} UTC" for n in numbers]
     csvlog = "".join(record(n + 1, f"duration: {n}.000 ms", at=stamps[n]) for n in numbers)
     stderr = "".join(
-        f"2026-03-14 12:00:{n:02d} UTC [4711]: [{n + 1}-1] user=app,db=shop,app=psql,client=10.0.0.1"
-        f" LOG:  duration: {n}.000 ms\n"
+        f"2026-03-14 12:00:{n:02d} UTC [4711]: [{n + 1}-1] user=u,db=shop,app=psql,client=10.0.0.1 "
+        f"LOG:  duration: {n}.000 ms\n"
         for n in numbers
     )
     _import(tmp_path, a_csv=csvlog, b_log=stderr)

@@ -14,6 +14,7 @@ from analysis.sql import load
 # view -> its SQL file; in the order in which they must be made (later ones read earlier ones)
 VIEWS = {
     "log_durations": "duckdb/log_events_durations",
+    "log_errors": "duckdb/log_events_errors",
     "log_lock_lines": "duckdb/log_events_lock_lines",
     "log_lock_waits": "duckdb/log_events_lock_waits",
     "log_deadlock_edges": "duckdb/log_events_deadlock_edges",
@@ -21,7 +22,6 @@ VIEWS = {
     "log_temp_files": "duckdb/log_events_temp_files",
     "log_autovacuums": "duckdb/log_events_autovacuums",
     "log_connections": "duckdb/log_events_connections",
-    "log_errors": "duckdb/log_events_errors",
 }
 # asked for again and again while small: worth keeping once computed
 _KEPT_RECORDS_MAX = 1_000_000

@@ -1,5 +1,5 @@
 -- Lock waits as episodes: every wait that the log shows, however it ended.
--- Grain: one wait of one session for one lock (the first line of it has the holders).
+-- Grain: one wait of one process for one lock (the first line of it has the holders).
 -- Columns: session_id, wait_line_num (session_line_num of the first line; with session_id the key),
 --   process_id, user_name, database_name, application_name, query_id, query, mode, target,
 --   target_kind, transaction_waited_for, relation_oid, database_oid, relation_name, tuple_page,
@@ -8,54 +8,121 @@
 --   outcome ('acquired', 'deadlock', 'error', 'unknown'), end_sql_state_code (of the error that
 --   ended it), wait_us (microseconds; up to the error for 'error', the last time told for 'unknown').
 -- Left-censored: a wait shorter than deadlock_timeout leaves no line.
--- Needs the view log_lock_lines.
-WITH events AS (
-    SELECT session_id, session_line_num, log_time, kind, mode, target, waited_us,
-        NULL AS sql_state_code
+-- A lane holds the records of one session: that of the server's own session id, and where the
+-- import had to make one up (it has a "~", and is another one in each file of a rotated log) that of
+-- the process, which the lines of a wait name themselves.
+-- A wait goes on in the next record of its lane, if that tells of the same lock and of the same
+-- beginning, and ends in it, if that is an error that ends waits (cancelled, timed out, terminated,
+-- deadlock, serialization) of the same statement. Any other record (another error, a warning, a new
+-- connection of that process id; in a csvlog or jsonlog also a duration) comes after an end that
+-- the log does not show, such as a lock timeout that a function caught: the outcome is 'unknown',
+-- and the last time told is how long it waited at least.
+-- Needs the views log_lock_lines and log_errors.
+WITH lines AS (
+    -- texts that are only compared go by their hashes: the sorts below carry them along
+    SELECT session_id, session_line_num, log_time, kind, hash(mode, target) AS lock, waited_us,
+        CASE WHEN query IS NOT NULL THEN hash(query) END AS statement,
+        CASE WHEN NOT contains(session_id, '~') THEN session_id
+            WHEN starts_with(session_id, 'p') THEN 'p' || waiter_pid
+            ELSE split_part(session_id, '~', 1) END AS lane
     FROM log_lock_lines
-    UNION ALL
-    SELECT session_id, session_line_num, log_time, 'error', NULL, NULL, NULL, sql_state_code
+),
+numbered AS (
+    -- the server counts a session's records: only the very next one can be of the same wait
+    SELECT r.session_id, r.session_line_num, r.log_time,
+        CASE WHEN r.query IS NOT NULL THEN hash(r.query) END AS statement,
+        r.session_id AS lane, r.sql_state_code
+    FROM log_records AS r
+    SEMI JOIN lines AS l
+        ON r.session_id = l.session_id AND r.session_line_num = l.session_line_num + 1
+    WHERE NOT contains(r.session_id, '~') AND r.sql_state_code <> '00000'
+),
+unnumbered AS (
+    SELECT session_id, session_line_num, log_time,
+        CASE WHEN query IS NOT NULL THEN hash(query) END AS statement,
+        CASE WHEN starts_with(session_id, 'p') THEN 'p' || process_id
+            ELSE split_part(session_id, '~', 1) END AS lane,
+        CASE WHEN message LIKE 'terminating connection because of crash of %' THEN '57P02'
+            ELSE sql_state_code END AS sql_state_code
     FROM log_records
-    WHERE error_severity IN ('ERROR', 'FATAL', 'PANIC')
-        AND session_id IN (SELECT session_id FROM log_lock_lines)
+    WHERE contains(session_id, '~')
+),
+others AS (
+    SELECT * FROM numbered
+    UNION ALL
+    SELECT u.* REPLACE (coalesce(u.sql_state_code, e.sql_state_code) AS sql_state_code)
+    FROM unnumbered AS u
+    LEFT JOIN log_errors AS e USING (session_id, session_line_num)
+    WHERE u.lane IN (SELECT lane FROM lines)
+        AND (session_id, session_line_num) NOT IN (
+            SELECT (session_id, session_line_num) FROM lines
+        )
+),
+events AS (
+    SELECT * FROM lines
+    UNION ALL BY NAME
+    SELECT *,
+        CASE WHEN sql_state_code IN ('57014', '55P03', '57P01', '57P02', '57P03', '25P03', '25P04',
+            '40P01', '40001') THEN 'error' ELSE 'other' END AS kind
+    FROM others
+),
+files AS (
+    -- line numbers of made-up sessions count the lines of a file, and the files follow in time
+    SELECT session_id, min(log_time) AS file_from
+    FROM events
+    WHERE contains(session_id, '~')
+    GROUP BY session_id
+),
+placed AS (
+    SELECT e.*,
+        epoch_us(e.log_time) - e.waited_us AS from_us,
+        CASE WHEN f.file_from IS NOT NULL THEN e.log_time END AS told_at,
+        f.file_from
+    FROM events AS e
+    LEFT JOIN files AS f USING (session_id)
 ),
 flagged AS (
     SELECT *,
+        row_number() OVER lane AS place,
         coalesce(
-            lag(kind) OVER session IN ('still_waiting', 'avoided')
-            AND (kind = 'error' OR (lag(mode) OVER session = mode
-                AND lag(target) OVER session = target)),
+            lag(kind) OVER lane IN ('still_waiting', 'avoided') AND CASE kind
+                WHEN 'other' THEN FALSE
+                WHEN 'error' THEN coalesce(lag(statement) OVER lane = statement, TRUE)
+                    AND (file_from IS NOT NULL
+                        OR lag(session_line_num) OVER lane = session_line_num - 1)
+                -- a log time may be of whole seconds
+                ELSE lag(lock) OVER lane = lock
+                    AND abs(from_us - lag(from_us) OVER lane) < 2000000
+            END,
             FALSE
         ) AS continues
-    FROM events
-    WINDOW session AS (PARTITION BY session_id ORDER BY session_line_num)
+    FROM placed
+    WINDOW lane AS (PARTITION BY lane ORDER BY told_at, file_from, session_line_num)
 ),
 episodes AS (
     SELECT *,
         sum(CASE WHEN continues THEN 0 ELSE 1 END) OVER (
-            PARTITION BY session_id ORDER BY session_line_num
-            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+            PARTITION BY lane ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS episode
     FROM flagged
 ),
 waits AS (
     SELECT
-        session_id,
-        min(session_line_num) AS wait_line_num,
-        arg_min(log_time, session_line_num) - to_microseconds(arg_min(waited_us, session_line_num))
-            AS started_at,
-        arg_max(kind, session_line_num) AS last_kind,
+        arg_min(session_id, place) AS session_id,
+        arg_min(session_line_num, place) AS wait_line_num,
+        arg_min(log_time, place) - to_microseconds(arg_min(waited_us, place)) AS started_at,
+        arg_max(kind, place) AS last_kind,
         max(log_time) AS last_at,
         max(sql_state_code) AS end_sql_state_code,
         max(waited_us) AS waited_us
     FROM episodes
-    GROUP BY session_id, episode
-    HAVING count(*) FILTER (WHERE kind <> 'error') > 0
+    GROUP BY lane, episode
+    HAVING count(*) FILTER (WHERE kind NOT IN ('error', 'other')) > 0
 )
 SELECT
     w.session_id,
     w.wait_line_num,
-    l.process_id,
+    coalesce(l.process_id, l.waiter_pid) AS process_id,
     l.user_name,
     l.database_name,
     l.application_name,
@@ -74,11 +141,10 @@ SELECT
     l.queue_pids,
     w.started_at,
     CASE WHEN w.last_kind NOT IN ('still_waiting', 'avoided') THEN w.last_at END AS ended_at,
-    CASE w.last_kind
-        WHEN 'acquired' THEN 'acquired'
-        WHEN 'deadlock' THEN 'deadlock'
-        WHEN 'error' THEN 'error'
-        WHEN 'failed' THEN 'error'
+    CASE
+        WHEN w.last_kind IN ('acquired', 'deadlock') THEN w.last_kind
+        WHEN w.end_sql_state_code = '40P01' THEN 'deadlock'
+        WHEN w.last_kind IN ('error', 'failed') THEN 'error'
         ELSE 'unknown'
     END AS outcome,
     w.end_sql_state_code,
