@@ -10,11 +10,23 @@ from log_case import LOGS, import_text, record, summary_of
 from run_maker import attempt, write_run
 
 from analysis.cli import run_cli
+from analysis.importers.requests import import_requests
 
 LOG_KEYS = {
     "records", "rejected", "durations", "lock_waits", "deadlocks", "errors", "checkpoints",
     "temp_files", "autovacuums", "connections",
 }  # fmt: skip
+
+MAPPING = """
+[columns]
+request_id = "id"
+scheduled_at = "at"
+outcome = "status"
+[constants]
+operation = "card_payment"
+[values.outcome]
+"200" = "approved"
+"""
 
 
 def test_summary_of_an_import_has_the_documented_keys(
@@ -28,7 +40,13 @@ def test_summary_of_an_import_has_the_documented_keys(
     assert summary.keys() >= LOG_KEYS | {"rows"}
     assert summary["rows"] == {"pg_log": 205}
     statistics = {"count", "sum_us", "p50_us", "p95_us", "p99_us", "max_us"}
-    assert summary["durations"].keys() >= statistics | {"statements", "binds"}
+    assert summary["durations"].keys() >= statistics | {
+        "statements",
+        "binds",
+        "parses",
+        "plans",
+        "bare",
+    }
     assert summary["durations"]["statements"].keys() == statistics
     assert summary["durations"]["binds"].keys() == statistics
     assert summary["lock_waits"].keys() == {
@@ -53,16 +71,34 @@ def test_percentiles_are_nearest_rank_to_the_microsecond(tmp_path: Path) -> None
 
 def test_binds_and_parses_are_told_apart_from_statements(tmp_path: Path) -> None:
     steps = ("parse s1: select $1", "bind s1: select $1", "execute s1: select $1")
+    again = ("plan:\nQuery Text: select 2", 'fastpath function call: "f" (OID 1)', "")
     text = "".join(
-        record(n, f"duration: {n}.000 ms  {step}", detail="parameters: $1 = 'x'")
-        for n, step in enumerate([*steps, "statement: select 2", ""], 1)
+        record(n, f"duration: {n}.000 ms  {step}".rstrip(), detail="parameters: $1 = 'x'")
+        for n, step in enumerate([*steps, "statement: select 2", *again], 1)
     )
     import_text(tmp_path, text)
     durations = summary_of(tmp_path / "run")["durations"]
-    assert durations["count"] == 5
+    assert durations["count"] == 7
     assert durations["parses"]["sum_us"] == 1000
     assert durations["binds"]["sum_us"] == 2000
-    assert (durations["statements"]["count"], durations["statements"]["sum_us"]) == (3, 12000)
+    assert (durations["statements"]["count"], durations["statements"]["sum_us"]) == (3, 13000)
+    assert (durations["plans"]["count"], durations["plans"]["sum_us"]) == (1, 5000)
+    assert (durations["bare"]["count"], durations["bare"]["sum_us"]) == (1, 7000)
+
+
+def test_lines_set_aside_of_requests_are_none_of_the_server_log(tmp_path: Path) -> None:
+    import_text(tmp_path, record(1, "ready") + "garbage\n")
+    alone = summary_of(tmp_path / "run")
+    assert alone["rejected"] == 1
+    (tmp_path / "a.toml").write_text(MAPPING)
+    requests = tmp_path / "requests.csv"
+    requests.write_text("id,at,status\na,2026-03-14T12:00:00Z,200\nb,soon,200\n")
+    imported = import_requests(requests, tmp_path / "a.toml", tmp_path / "run")
+    assert sum(imported.rejects.values()) == 2
+    together = summary_of(tmp_path / "run")
+    assert together["rows"]["requests"] == 1
+    assert together["rejected_by_reason"] == alone["rejected_by_reason"]
+    assert together["rejected"] == 1
 
 
 def test_a_log_without_durations_has_no_percentiles(tmp_path: Path) -> None:

@@ -8,12 +8,17 @@ from analysis import logevents
 from analysis.sql import load
 from runlog.reader import Run
 
+_DURATIONS = ("statements", "binds", "parses", "plans", "bare")
+
 
 def summarise(run: Run) -> dict[str, Any]:
     """Return the summary of a run as `walletlab summary --json` prints it.
 
     `rows` has the rows of each table. The keys of the server log (`records` and after) are there
     when the run has a pg_log; durations are in microseconds, percentiles are nearest-rank.
+    `rejected` are the lines set aside of the server's logs, not of request files. `durations` count
+    every duration record, and within it `statements` those that executed one, `binds` and `parses`
+    the steps before, `plans` what auto_explain told again, and `bare` those without a text.
     """
     manifest = run.manifest
     summary: dict[str, Any] = {
@@ -35,15 +40,14 @@ def _server_log(run: Run) -> dict[str, Any]:
     told = {row.pop("kind"): row for row in durations}
     events = _rows(run, "summary_log_events")[0]
     errors = _rows(run, "summary_errors")
+    rejected = _rejected(run)
     return {
         "records": run.rows("pg_log"),
-        "rejected": sum(run.manifest.rejects.values()),
-        "rejected_by_reason": dict(run.manifest.rejects),
+        "rejected": sum(rejected.values()),
+        "rejected_by_reason": rejected,
         "durations": {
             **told.get("all", _no_durations()),
-            "statements": told.get("statements", _no_durations()),
-            "binds": told.get("binds", _no_durations()),
-            "parses": told.get("parses", _no_durations()),
+            **{kind: told.get(kind, _no_durations()) for kind in _DURATIONS},
         },
         "lock_waits": _rows(run, "summary_lock_waits")[0],
         "deadlocks": events["deadlocks"],
@@ -57,6 +61,18 @@ def _server_log(run: Run) -> dict[str, Any]:
         "connections_authorized": events["connections_authorized"],
         "disconnections": events["connections_disconnected"],
     }
+
+
+def _rejected(run: Run) -> dict[str, int]:
+    """Lines of the server's logs that were set aside, by reason, the commonest first."""
+    path = run.folder / "rejects.parquet"
+    if not run.manifest.rejects or not path.is_file():
+        return {}
+    # only a server log's entry counts the lines of its records
+    logs = {entry["file"] for entry in run.manifest.sources if "record_lines" in entry}
+    others = {entry["file"] for entry in run.manifest.sources} - logs
+    given = {"path": str(path), "other_files": sorted(others)}
+    return dict(run.connection.execute(load("duckdb/summary_rejects"), given).fetchall())
 
 
 def _rows(run: Run, name: str) -> list[dict[str, Any]]:

@@ -1,11 +1,13 @@
 -- Durations of the server log.
--- Grain: one kind ('statements': simple and extended execution, 'binds', 'parses', 'all').
+-- Grain: one kind ('statements': simple and extended execution and fastpath calls, 'binds', 'parses',
+--   'plans': of auto_explain, which tells a statement's time again, 'bare': log_duration without a
+--   text, of whatever step, 'all').
 -- Columns: kind, count, sum_us, p50_us, p95_us, p99_us, max_us (microseconds; percentiles are
 --   nearest-rank: each is a duration that was logged).
 WITH told AS (
     SELECT
-        CASE WHEN kind = 'bind' THEN 'binds' WHEN kind = 'parse' THEN 'parses'
-            ELSE 'statements' END AS kind,
+        CASE kind WHEN 'bind' THEN 'binds' WHEN 'parse' THEN 'parses' WHEN 'plan' THEN 'plans'
+            WHEN 'bare' THEN 'bare' ELSE 'statements' END AS kind,
         duration_us
     FROM log_durations
 ),
