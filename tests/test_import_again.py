@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from log_case import record, table
+from log_case import import_text, record, summary_of, table
 
-from analysis.importers.postgres import Options, import_postgres_logs
+from analysis.importers import fast, postgres
+from analysis.importers.postgres import Imported, Options, import_postgres_logs
 from runlog.manifest import read_manifest
 
 _UTC = "2026-03-14 12:00:0{} UTC"
@@ -111,3 +113,150 @@ def test_a_log_cut_off_at_any_byte_is_read_to_its_end(kind: str, tmp_path: Path)
             assert one == other
     for source in sources:
         assert source["lines"] == source["record_lines"] + source["rejected_lines"]
+
+
+def growing(folder: Path, *parts: str, name: str = "server.log", **options: Any) -> Imported:
+    """Import a log again after each of its parts was appended; return the last import."""
+    folder.mkdir(parents=True, exist_ok=True)
+    done = None
+    for part in parts:
+        with (folder / name).open("a", encoding="utf-8") as file:
+            file.write(part)
+        done = import_postgres_logs([folder], folder.parent / "run", Options(**options))
+    assert done is not None
+    return done
+
+
+def line(second: int, text: str, pid: int = 77) -> str:
+    """Return one line of a stderr log."""
+    return f"2026-03-14 12:00:{second:02d}.100 UTC [{pid}] {text}\n"
+
+
+_READY = line(0, "LOG:  ready")
+
+
+def test_a_prefix_that_came_after_the_start_is_found_at_the_second_import(tmp_path: Path) -> None:
+    start = _READY + line(0, "LOG:  listening", pid=9)
+    later = "".join(
+        line(n, f"[user=bob,db=shop,app=my app] LOG:  duration: {n}.000 ms") for n in range(20)
+    )
+    done = growing(tmp_path / "logs", start, later)
+    assert (done.records, done.rejects) == (22, {})
+    assert summary_of(tmp_path / "run")["durations"]["count"] == 20
+    assert set(table(tmp_path / "run")["application_name"].dropna()) == {"my app"}
+
+
+def test_what_the_user_says_of_the_prefix_wins_at_the_second_import(tmp_path: Path) -> None:
+    log = tmp_path / "logs"
+    growing(log, _READY)
+    later = "2026-03-14 12:00:01.100 UTC [77] <bob shop> LOG:  duration: 1.000 ms\n"
+    done = growing(log, later, prefix="%m [%p] %q<%u %d> ")
+    assert (done.records, done.rejects) == (2, {})
+    assert table(tmp_path / "run")["user_name"].dropna().tolist() == ["bob"]
+    assert read_manifest(tmp_path / "run").sources[0]["prefix"] == "%m [%p] %q<%u %d> "
+
+
+def test_what_the_user_says_of_the_format_wins_at_the_second_import(tmp_path: Path) -> None:
+    log = tmp_path / "logs"
+    growing(log, _READY + line(1, "LOG:  ready"))
+    done = growing(log, "2026-03-14 12:00:02.100 UTC [1] LOG hello\n", format="pgbouncer")
+    assert read_manifest(tmp_path / "run").sources[0]["format"] == "pgbouncer"
+    assert (done.records, done.rejects) == (2, {"not a pgBouncer record": 1})
+
+
+@pytest.mark.parametrize("name", ["other.log", "b.log"])
+def test_half_a_line_is_no_fingerprint_of_another_file(name: str, tmp_path: Path) -> None:
+    log = tmp_path / "logs"
+    log.mkdir()
+    (log / "ok.log").write_text(line(0, "LOG:  ready", pid=9))
+    growing(log, _READY[:15], name="half.log")
+    (log / name).write_text("".join(line(n, "LOG:  duration: 1.0 ms", pid=8) for n in range(3)))
+    done = growing(log, _READY[15:], name="half.log")
+    assert (done.records, done.rejects) == (5, {})
+    assert len(read_manifest(tmp_path / "run").sources) == 3
+
+
+def test_a_format_that_half_a_line_did_not_tell_is_told_later(tmp_path: Path) -> None:
+    log = tmp_path / "logs"
+    log.mkdir()
+    (log / "ok.log").write_text(line(0, "LOG:  ready", pid=9))
+    first = growing(log, _READY[:15], name="half.log")
+    assert first.rejects == {"unfinished last record": 1}
+    assert growing(log, _READY[15:], name="half.log").rejects == {}
+    assert len(table(tmp_path / "run")) == 2
+
+
+def test_a_packed_copy_of_a_log_that_grew_tells_nothing_twice(tmp_path: Path) -> None:
+    log = tmp_path / "logs"
+    growing(log, _READY + line(1, "LOG:  one"))
+    with (log / "server.log").open("a") as file:
+        file.write(line(2, "LOG:  two"))
+    (log / "server.log.1.gz").write_bytes(gzip.compress((log / "server.log").read_bytes()))
+    for _ in range(2):
+        done = import_postgres_logs([log], tmp_path / "run", Options())
+        assert (done.records, done.rejects) == (3, {"duplicate of another record": 3})
+
+
+def test_logs_that_only_begin_alike_are_two(tmp_path: Path) -> None:
+    log = tmp_path / "logs"
+    growing(log, _READY)
+    for name in ("server.log", "twin.log"):
+        (log / name).write_text(_READY + line(1, f"LOG:  of {name}"))
+    import_postgres_logs([log], tmp_path / "run", Options())
+    messages = set(table(tmp_path / "run")["message"])
+    assert {"of server.log", "of twin.log"} <= messages
+
+
+def test_files_of_one_name_in_two_folders_keep_their_rejects(tmp_path: Path) -> None:
+    for folder, text in (("a", "garbage\n" + _READY), ("b", _READY.replace("77", "88"))):
+        growing(tmp_path / folder / "logs", text, name="postgresql.log")
+    files = [tmp_path / folder / "logs" / "postgresql.log" for folder in "ab"]
+    for _ in range(3):
+        done = import_postgres_logs(files, tmp_path / "both", Options())
+        assert (done.records, done.rejects) == (2, {"not a log record": 1})
+    names = {source["file"] for source in read_manifest(tmp_path / "both").sources}
+    assert len(names) == 2
+
+
+def test_a_file_of_a_name_that_is_taken_keeps_the_others_rejects(tmp_path: Path) -> None:
+    log = tmp_path / "logs"
+    growing(log, "garbage\n" + _READY)
+    (log / "server.log").write_text(line(5, "LOG:  a new day", pid=5))  # the old one is gone
+    for _ in range(2):
+        done = import_postgres_logs([log], tmp_path / "run", Options())
+        assert (done.records, done.rejects) == (2, {"not a log record": 1})
+
+
+@pytest.mark.parametrize("digits", [30, 5000])
+def test_a_last_record_with_a_number_that_is_none_stops_no_import(
+    digits: int, tmp_path: Path
+) -> None:
+    hostile = record(2, "x").replace(",2,", f",{'9' * digits},", 1).rstrip("\n")
+    done = growing(tmp_path / "logs", record(1, "ready") + hostile, "\n", name="a.csv")
+    assert (done.records, done.rejects) == (1, {"no session and line number": 1})
+
+
+def test_an_older_copy_in_the_place_of_a_log_takes_nothing_away(tmp_path: Path) -> None:
+    log = tmp_path / "logs"
+    whole = _READY + "".join(line(n, "LOG:  more") for n in range(1, 60))
+    growing(log, whole, line(59, "LOG:  last"), name="server.log")
+    (log / "server.log").write_text(whole)
+    for _ in range(2):
+        assert import_postgres_logs([log], tmp_path / "run", Options()).records == 61
+    (log / "server.log").write_text(whole + line(59, "LOG:  last") + line(59, "LOG:  new"))
+    assert import_postgres_logs([log], tmp_path / "run", Options()).records == 62
+
+
+@pytest.mark.parametrize("more", range(0, 400, 80))
+def test_a_damaged_record_at_the_end_of_a_slice_is_not_read_again(
+    more: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [record(n, "ready") for n in range(10, 60)]
+    records[20] = records[20].replace("ready", '"', 1)
+    records[21] = record(31, "x" * 5000)
+    monkeypatch.setattr(fast, "SLICE_BYTES", 2600 + more)
+    monkeypatch.setattr(postgres, "FAST_FROM_BYTES", 0)
+    first = import_text(tmp_path, "".join(records))
+    again = import_postgres_logs([tmp_path / "a.csv"], tmp_path / "run", Options())
+    assert again.new_lines == 0
+    assert (again.records, again.rejects) == (first.records, first.rejects)
