@@ -97,6 +97,19 @@ def test_waits_open_at_the_end_of_the_log_are_followed_and_counted_to_it(tmp_pat
     assert waited.fetchall() == [((80 + 79 + 78) * 1_000_000, "unknown", "unknown")]
 
 
+def test_two_ways_to_one_root_carry_the_whole_wait(tmp_path: Path) -> None:
+    log = Log()
+    log.add(0, "E", 5, "connection authorized: user=a")
+    log.waiting(1.1, "D", 4, "transaction 1", [5], [4])
+    log.waiting(1.2, "B", 2, "transaction 2", [4], [2])
+    log.waiting(1.3, "A", 1, "relation 7 of database 5", [2, 4], [1])
+    ends = (("A", 1, "relation 7 of database 5"), ("B", 2, "transaction 2"))
+    for name, pid, target in (*ends, ("D", 4, "transaction 1")):
+        log.acquired(3, name, pid, target, 2000.0)
+    case = open_case(write_run(tmp_path / "run", pg_log=log.records))
+    assert blocking_log.root_blockers(case)[["pid", "waiter_s"]].values.tolist() == [[5, 6.0]]
+
+
 @pytest.mark.parametrize(
     ("end", "waited_s"),
     [

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
-from log_case import import_text, summary_of, table
+from log_case import import_text, record, summary_of, table
 
+from analysis.importers import postgres
+from analysis.importers.postgres import Options, import_postgres_logs
 from analysis.importers.prefix import CANDIDATES, split
 from runlog.errors import UsageFault
 
@@ -197,3 +200,44 @@ def test_records_in_another_language_are_kept_and_told(tmp_path: Path) -> None:
     assert done.records == 1
     assert table(tmp_path / "run")["query"][0] == "select ?/?"
     assert any("another language" in note for note in done.notes)
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "stderr"])
+@pytest.mark.parametrize("large", [False, True])
+def test_a_byte_order_mark_costs_no_record(
+    kind: str, large: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "FAST_FROM_BYTES", 0 if large else 1 << 40)
+    text = {
+        "csv": "".join(record(n, "ready") for n in range(1, 4)),
+        "json": "".join(jsonlog(n) for n in range(1, 4)),
+        "stderr": "".join(f"2026-03-14 12:00:00.000 UTC [{n}] LOG:  ready\n" for n in range(1, 4)),
+    }[kind]
+    done = import_text(tmp_path, b"\xef\xbb\xbf" + text.encode(), f"a.{kind}")
+    assert (done.records, done.new_lines, done.rejects) == (3, 3, {})
+    again = import_postgres_logs([tmp_path / f"a.{kind}"], tmp_path / "run", Options())
+    assert (again.records, again.rejects) == (3, {})
+
+
+def jsonlog(line: int, **more: object) -> str:
+    """Return one jsonlog record with its newline."""
+    told = {"timestamp": "2026-03-14 12:00:00.100 UTC", "pid": 77, "session_id": "65f2d000.4d",
+            "line_num": line, "error_severity": "LOG", "message": "ready"}  # fmt: skip
+    return json.dumps(told | more) + "\n"
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_keys_that_jsonlog_does_not_have_are_left_out(
+    large: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "FAST_FROM_BYTES", 0 if large else 1 << 40)
+    text = jsonlog(1, labels={"a": [1]}) + jsonlog(2, took=1.5) + jsonlog(3, tags=["x"])
+    done = import_text(tmp_path, text, "a.json")
+    assert (done.records, done.rejects) == (3, {})
+
+
+def test_a_pipe_is_refused_in_one_line(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UsageFault, match="not a regular file"):
+        import_postgres_logs([pipe], tmp_path / "run", Options())

@@ -113,6 +113,7 @@ PLAN = '{\n "Query Text": "SELECT 1 WHERE n = \'Jane\'",\n "Filter": "(n = \'Jan
          "column \"quo'ted\" of ? does not exist"),
         ("mask_context", "ERROR", "SQL statement \"UPDATE \"it's\" SET x = 'Jane'\"",
          'SQL statement "UPDATE "it?'),
+        ("mask_message", "ERROR", "the users' own 'Jane'", "the users?"),
         ("mask_message", "LOG", "instruction d'exécution : SELECT 'Jane'", "instruction d?"),
         ("mask_detail", "ERROR", "Partition key of the failing row contains (region) = (Jane).",
          "Partition key of the failing row contains (?)."),

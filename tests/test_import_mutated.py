@@ -103,7 +103,8 @@ def _accounts(run: Path) -> tuple[int, int, int]:
     aside = con.execute(
         "SELECT count(*) FROM read_parquet($1) WHERE reason IN ('duplicate of another record', "
         "'time stamp cannot be read', 'a number cannot be read', 'no session and line number', "
-        "'session start time cannot be read', 'no severity')",
+        "'session start time cannot be read', 'no severity', "
+        "'session and line number of another record')",
         [str(run / "rejects.parquet")],
     ).fetchall()[0][0]
     return read, manifest.tables["pg_log"].rows, aside

@@ -12,7 +12,12 @@ import pytest
 from bottleneck_runs import Log, at, write_run
 from test_bottleneck_blocking import idle, sample
 
+from analysis.bottleneck.case import open_case
+from analysis.bottleneck.compare import compare_phases
+from analysis.bottleneck.littles_law import littles_law
+from analysis.bottleneck.series import series
 from analysis.bottleneck.verdict.diagnose import Diagnosis, diagnose
+from analysis.bottleneck.words import impact
 
 CALM_S, TROUBLE_S, END_S = 20, 40, 60
 Tick = Callable[[float], list[dict[str, Any]]]
@@ -253,3 +258,141 @@ def test_with_no_outside_nobody_knows_whether_harm_was_done(tmp_path: Path) -> N
     found = diagnose(folder)
     assert not found.window.reference
     assert found.causes == ["wal_stall"]
+
+
+def _front_of(tables: dict[str, Any], front: Callable[[float, int], int]) -> dict[str, Any]:
+    for number, row in enumerate(tables["requests"]):
+        row["front_id"] = front(number / (len(tables["requests"]) / END_S), number)
+    return tables
+
+
+@pytest.mark.parametrize("kind", ["retired before", "a canary"])
+def test_a_front_that_was_hardly_at_work_has_not_stopped(kind: str, tmp_path: Path) -> None:
+    def front(second: float, number: int) -> int:
+        if kind == "retired before":
+            return 7 if second < CALM_S - 12 and number % 3 == 0 else number % 2
+        return 7 if number % 25 == 0 and not 22 < second < 39 else number % 2
+
+    tables = _front_of(_requests(_slow_gateway, rate=8), front)
+    assert diagnose(write_run(tmp_path / "run", **tables)).causes == ["gateway_slow"]
+
+
+def _away(reason: str = "database_unreachable") -> list[dict[str, Any]]:
+    """Requests of a minute, those of six seconds without a server."""
+    requests = _requests(lambda _: 20.0)["requests"]
+    for row in requests:
+        if at(CALM_S) <= row["scheduled_at"] < at(CALM_S + 6):
+            row |= {"outcome": "failed", "reason": reason}
+    return requests
+
+
+def _steady(log: Log, shift_s: float = 0.0) -> Log:
+    for second in range(END_S):
+        log.duration(second + shift_s, "bg", 1, 150.0, "SELECT 1")
+    return log
+
+
+def test_a_server_that_was_told_to_stop_did_not_crash(tmp_path: Path) -> None:
+    log = _steady(Log())
+    log.add(CALM_S, "pm", 2, "received fast shutdown request")
+    log.add(CALM_S + 0.2, "pm", 2, "database system is shut down")
+    log.add(CALM_S + 5.8, "new", 3, "database system was shut down at 2026-11-23 05:00:20 UTC")
+    log.add(CALM_S + 6, "new", 3, "database system is ready to accept connections")
+    rows = [
+        sample(tick / 5, 1, query="SELECT 1")
+        for tick in range(END_S * 5) if not CALM_S <= tick / 5 < CALM_S + 6
+    ]  # fmt: skip
+    found = diagnose(
+        write_run(tmp_path / "run", pg_log=log.records, pg_activity=rows, requests=_away())
+    )
+    assert found.causes[0] == "server_crash"
+    assert "told to shut down" in found.problems[0].headline
+    assert found.problems[0].confidence < 0.85
+
+
+def test_a_command_that_was_terminated_is_no_crash_of_the_server(tmp_path: Path) -> None:
+    for name, message, causes in (
+        ("archive", "archive command was terminated by signal 15: Terminated", []),
+        ("server", "server process (PID 77) was terminated by signal 9: Killed", ["server_crash"]),
+    ):
+        log = _steady(Log())
+        log.add(30, "pm", 2, message)
+        assert diagnose(write_run(tmp_path / name, pg_log=log.records)).causes == causes
+
+
+def test_a_log_of_another_time_clears_nobody(tmp_path: Path) -> None:
+    log = _steady(Log(), shift_s=9 * 3600)
+    log.add(9 * 3600 + 20, "pm", 2, "server process (PID 77) was terminated by signal 9: Killed")
+    found = diagnose(write_run(tmp_path / "run", pg_log=log.records, requests=_away()))
+    cleared = {f.cause for f in found.findings if f.kind == "no_problem"}
+    assert cleared.isdisjoint({"server_crash", "deadlock", "connection_limit"})
+    assert any("--log-timezone" in q["switch_on"] for q in found.cannot_tell)
+    assert found.causes == ["server_crash"]
+    assert "its log shows" not in found.problems[0].headline
+
+
+def test_deadlocks_among_many_other_errors_are_counted(tmp_path: Path) -> None:
+    log = _steady(Log())
+    for code in range(16):
+        for number in range(50):
+            log.error(20 + number / 5, f"e{code}.{number}", 500, f"42{code:03d}", "bad")
+    for number in range(40):
+        log.error(20 + number / 4, f"d{number}", 200 + number, "40P01", "deadlock detected")
+    found = diagnose(write_run(tmp_path / "run", pg_log=log.records))
+    assert "deadlock" in found.causes
+
+
+def test_refusals_told_twice_are_counted_once(tmp_path: Path) -> None:
+    log = Log()
+    log.add(0, "s", 1, "connection authorized: user=a")
+    for number in range(40):
+        second = CALM_S + number / 8
+        log.add(second, f"ok{number}", 600 + number, "connection authorized: user=a")
+        log.error(second, f"c{number}", 100 + number, "53300", "sorry, too many clients already")
+    log.add(END_S, "s", 1, "statement: SELECT 1")
+    alone = diagnose(write_run(tmp_path / "log", pg_log=log.records))
+    assert math.isnan(alone.problems[0].impact_pct)
+    assert "not recorded" in impact(alone.problems[0])
+    share = next(e for e in alone.problems[0].evidence if e.unit == "share")
+    assert share.during == pytest.approx(0.5)
+    both = diagnose(write_run(tmp_path / "both", pg_log=log.records, requests=_away("53300")))
+    told = _found(both, "connection_limit").evidence[0]
+    assert told.during <= 6 * 12  # what clients were told, not that and the log together
+
+
+def test_an_incident_at_the_start_has_no_before(tmp_path: Path) -> None:
+    rows = []
+    for tick in range(END_S * 5):
+        rows.append(sample(tick / 5, 1, query="SELECT 1"))
+        rows += _queue(tick / 5, sample(tick / 5, 10)) if tick < 100 else []
+    found = diagnose(write_run(tmp_path / "run", pg_activity=rows))
+    assert found.window.first == 0
+    phases = compare_phases(found.frame, found.window).set_index("measure")
+    assert math.isnan(phases.loc["aas", "before"])
+    assert phases.loc["aas", "during"] > phases.loc["aas", "after"]
+
+
+def test_little_is_not_asked_of_the_rest_of_the_record(tmp_path: Path) -> None:
+    tables = _requests(lambda _: 500.0, rate=20)
+    tables["requests"] = [r for r in tables["requests"] if r["scheduled_at"] < at(55)]
+    tables["pool_stats"] = [
+        {"sampled_at": at(second + 1), "front_id": 0, "pool_max": 10, "pool_size": 10,
+         "pool_available": 0, "requests_waiting": 0, "requests_num": 20, "requests_queued": 0,
+         "requests_wait_ms": 0, "requests_errors": 0, "usage_ms": 0, "in_flight": 10}
+        for second in range(55)
+    ]  # fmt: skip
+    case = open_case(write_run(tmp_path / "run", **tables))
+    asked = littles_law(case, series(case))
+    assert len(asked) == 5
+    assert set(asked["judgement"]) == {"agrees"}
+
+
+def test_a_front_that_stops_in_a_record_of_trouble_has_stopped(tmp_path: Path) -> None:
+    tables = _front_of(
+        _requests(lambda _: 20.0, rate=20), lambda s, n: 0 if 15 <= s < 45 else n % 2
+    )
+    for number, row in enumerate(tables["requests"]):
+        row["outcome"] = "failed" if number % 2 else "approved"
+    found = diagnose(write_run(tmp_path / "run", **tables))
+    assert not found.window.reference
+    assert found.causes[0] == "front_stopped"

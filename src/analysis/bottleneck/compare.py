@@ -33,9 +33,8 @@ def compare_phases(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
     out 0).
     """
     rows = []
-    reference = list(window.reference)
     phases = {
-        "before": [b for b in reference if b < window.first] or reference,
+        "before": [b for b in window.reference if b < window.first],
         "during": list(window.buckets),
         "after": list(range(window.last + 2, len(frame))),
     }

@@ -14,17 +14,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.bottleneck import blocking, blocking_log, requests, statements
+from analysis.bottleneck import blocking, blocking_log, requests, statements, window_facts
 from analysis.bottleneck.case import Case
-from analysis.bottleneck.robust import INDIFFERENT_US, transformed
+from analysis.bottleneck.robust import transformed
 from analysis.bottleneck.series import MEASURES
 from analysis.bottleneck.window import Window
 from analysis.sql import load
 
-# Errors and autoanalyze lines just before the first bad bucket belong to what follows.
-SLACK_S = 5
-# A request that takes so much longer than the usual 95th percentile has hung.
-INTERRUPTED_US = 1_000_000
+# A log with less than this part of its usual records in the time looked at is of another time.
+ELSEWHERE = 0.01
 
 
 @dataclass
@@ -82,6 +80,11 @@ class Features:
             default if value is None or (isinstance(value, float) and math.isnan(value)) else value
         )
 
+    @property
+    def log_elsewhere(self) -> bool:
+        """True when the log has next to nothing of the time that the other evidence is of."""
+        return self.has("logs") and self.fact("log_placed_share") < ELSEWHERE
+
     def has(self, kind: str) -> bool:
         """True when this kind of evidence ('samples', 'logs', 'requests') may be used."""
         return self.case.has(kind)
@@ -90,26 +93,28 @@ class Features:
 def extract(case: Case, frame: pd.DataFrame, window: Window) -> Features:
     """Return the features of `window` (as `find_window` gives it) in `frame` (as `series` does)."""
     states = requests.request_states(case, frame)
+    query = window_facts.query
+    slack = max(1, window_facts.SLACK_S // case.bucket_s)
     frames = {
         "roots": blocking.root_blockers(case, window),
         "log_roots": blocking_log.root_blockers(case, window),
         "hot_rows": blocking_log.hot_rows(case, window),
-        "wait_kinds": _query(case, "duckdb/bottleneck_fact_waits", window),
+        "wait_kinds": query(case, "duckdb/bottleneck_fact_waits", window),
         "outcomes": blocking_log.wait_outcomes(case, window),
-        "reasons": _query(case, "bottleneck_fact_reasons", window),
-        "old_transactions": _query(case, "duckdb/bottleneck_fact_old_transactions", window),
+        "reasons": query(case, "bottleneck_fact_reasons", window),
+        "old_transactions": query(case, "duckdb/bottleneck_fact_old_transactions", window),
         "sampled_statements": statements.sampled_statements(case, window),
-        "log_statements": _query(case, "bottleneck_fact_log_statements", window),
+        "log_statements": query(case, "bottleneck_fact_log_statements", window),
         "tables": case.con.execute(
             load("duckdb/bottleneck_fact_tables"),
-            {"first": window.first, "last": window.last, "slack": max(1, SLACK_S // case.bucket_s)},
+            {"first": window.first, "last": window.last, "slack": slack},
         ).df(),
-        "client_statements": _client_growth(case, window),
+        "client_statements": window_facts.client_growth(case, window),
     }
     facts: dict[str, Any] = {}
-    facts |= _sample_facts(case, window, frames, frame)
-    facts |= _log_facts(case, window, frames)
-    facts |= _request_facts(case, window, frame)
+    facts |= window_facts.of_samples(case, window, frames, frame)
+    facts |= window_facts.of_log(case, window, frames)
+    facts |= window_facts.of_requests(case, window, frame)
     return Features(
         case, window, levels(frame, window), requests.state_shares(states, window), facts, frames
     )
@@ -140,207 +145,3 @@ def _level(values: Any, scale: str) -> float:
     if not known.size:
         return math.nan
     return float(np.median(known) if scale == "ratio" else np.mean(known))
-
-
-def _sample_facts(
-    case: Case, window: Window, frames: dict[str, pd.DataFrame], frame: pd.DataFrame
-) -> dict[str, Any]:
-    if not case.has("samples"):
-        return {}
-    crowd = _query(case, "duckdb/bottleneck_fact_crowds", window).iloc[0].to_dict()
-    gap = case.con.execute(
-        load("duckdb/bottleneck_fact_gaps"),
-        {**case.axis, "use": True, "first": window.first, "last": window.last},
-    ).df().iloc[0]  # fmt: skip
-    roots = frames["roots"]
-    hidden = case.con.execute(
-        load("bottleneck_fact_hidden"), {"start": window.start, "end": window.end}
-    ).df().iloc[0]  # fmt: skip
-    return {
-        "hidden_share": hidden["hidden"] / max(hidden["sessions"], 1),
-        "unblamed_share": hidden["unblamed"] / max(hidden["lock_waits"], 1),
-        "working_root_share": blocking.working_root_share(roots),
-        "waiters": crowd["waiters"], "roots": crowd["roots"], "blocked_samples": crowd["samples"],
-        "cycle_samples": crowd["cycles"],
-        "idle_root_share": blocking.idle_root_share(roots),
-        "wal_root_share": _root_share(roots, "root_wait", "wal|syncrep"),
-        "cpu_root_share": _root_share(roots, "root_wait", "on cpu"),
-        "gap_s": gap["gap_us"] / 1e6 if pd.notna(gap["gap_us"]) else None,
-        "pause_s": gap["median_us"] / 1e6 if pd.notna(gap["median_us"]) else None,
-        **_behind(case, window),
-        **_leading_statement(case, window, frame),
-    }  # fmt: skip
-
-
-def _behind(case: Case, window: Window) -> dict[str, float]:
-    """Share of waiting (0..1) for, or behind a waiter for, an advisory lock and a table."""
-    found = _query(case, "duckdb/bottleneck_fact_behind", window)
-    shares = dict(zip(found["kind"], found["behind_share"], strict=True))
-    return {f"behind_{kind}": float(shares.get(kind, 0.0)) for kind in ("advisory", "relation")}
-
-
-def _root_share(roots: pd.DataFrame, column: str, pattern: str) -> float:
-    """Share of waiting whose root matches; NaN when nobody waited."""
-    total = roots["waiter_s"].sum() if len(roots) else 0
-    if not total:
-        return math.nan
-    hit = roots[column].str.lower().str.contains(pattern, na=False)
-    return float(roots.loc[hit, "waiter_s"].sum() / total)
-
-
-def _leading_statement(case: Case, window: Window, frame: pd.DataFrame) -> dict[str, Any]:
-    """The statement whose time on CPU and reading grew most: by how much, and as step or slope."""
-    found = case.con.execute(load("bottleneck_fact_statements")).df()
-    if found.empty:
-        return {}
-    ticks = frame["ticks"].to_numpy(dtype=float)
-    wide = found.pivot_table(index="bucket", columns="query_id", values="cpu_io", aggfunc="sum")
-    wide = wide.reindex(frame.index).fillna(0.0).div(np.where(ticks > 0, ticks, np.nan), axis=0)
-    inside = wide.iloc[list(window.buckets)].mean()
-    outside = wide.iloc[list(window.reference)].mean() if window.reference else inside * 0.0
-    growth = (inside - outside.fillna(0.0)).sort_values(ascending=False)
-    leader = growth.index[0]
-    rest = float(growth.iloc[1:].clip(lower=0.0).sum())
-    return {
-        "leader_query_id": int(leader), "leader_growth": float(growth.iloc[0]),
-        "leader_share": float(growth.iloc[0] / max(growth.iloc[0] + rest, 1e-9)),
-        "leader_slope": _slope(wide[leader].iloc[list(window.buckets)]),
-    }  # fmt: skip
-
-
-def _slope(values: pd.Series) -> float:
-    """Growth inside the window: level of the last third over the first; 1 is flat, NaN
-    too short.
-    """
-    known = values.dropna()
-    third = len(known) // 3
-    if third < 2 or known.iloc[:third].mean() <= 0:
-        return math.nan
-    return float(known.iloc[-third:].mean() / known.iloc[:third].mean())
-
-
-def _log_facts(case: Case, window: Window, frames: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    if not case.has("logs"):
-        return {}
-    slack = max(1, SLACK_S // case.bucket_s)
-    span = {"first": window.first, "last": window.last, "slack": slack}
-    signs = case.con.execute(load("bottleneck_fact_signs"), span).df().iloc[0].to_dict()
-    facts: dict[str, Any] = {f"sign_{name}": int(value or 0) for name, value in signs.items()}
-    builds = case.con.execute(load("bottleneck_fact_index_builds"), span).df()
-    facts["index_builds"] = int(builds["index_builds"].iloc[0])
-    kinds = frames["wait_kinds"].set_index("kind")
-    total = float(kinds["wait_s"].sum()) if len(kinds) else 0.0
-    facts["log_wait_s"] = total
-    for kind in ("transaction", "tuple", "relation", "advisory", "extend"):
-        facts[f"log_wait_s_{kind}"] = float(kinds["wait_s"].get(kind, 0.0))
-    facts["log_strongest"] = int(kinds["strongest"].sum()) if len(kinds) else 0
-    facts["hot_relation_share"] = (
-        float(frames["hot_rows"]["relation_share"].max()) if total else None
-    )
-    row_waits = kinds["waits"].reindex(["transaction", "tuple"]).fillna(0)
-    facts["log_row_waits"] = int(row_waits.sum())
-    facts["log_long_holds"] = int(row_waits["tuple"])
-    waiting = _query(case, "bottleneck_fact_waiting_time", window).iloc[0]
-    facts["log_waiting_statement_s"] = float(waiting["waiting_s"] or 0.0)
-    facts["log_commit_s"] = float(waiting["commit_s"] or 0.0)
-    facts["log_commits"] = int(waiting["commits"] or 0)
-    facts["log_statement_s"] = float(waiting["total_s"] or 0.0)
-    facts["checkpoints"] = int(
-        statements.log_table(case, "checkpoints", window)["checkpoints"].sum()
-    )
-    return facts | _error_facts(case, window)
-
-
-def _error_facts(case: Case, window: Window) -> dict[str, Any]:
-    """Errors of the causes that are told by their SQLSTATE: number inside, and a minute outside."""
-    found = case.con.execute(load("bottleneck_fact_errors")).df()
-    within = found["bucket"].between(window.first, window.last)
-    beside = found["bucket"].isin(window.reference)
-    reference_min = len(window.reference) * case.bucket_s / 60
-    facts: dict[str, Any] = {}
-    for code, name in (("40P01", "deadlocks"), ("40001", "serialization"), ("53300", "too_many")):
-        hit = found["sql_state_code"] == code
-        facts[f"errors_{name}"] = int(found.loc[hit & within, "records"].sum())
-        outside = float(found.loc[hit & beside, "records"].sum())
-        facts[f"errors_{name}_outside_per_min"] = (
-            outside / reference_min if window.reference else math.nan
-        )
-    return facts
-
-
-def _request_facts(case: Case, window: Window, frame: pd.DataFrame) -> dict[str, Any]:
-    if not case.has("requests"):
-        return {}
-    span = {"first": window.first, "last": window.last}
-    calls = case.con.execute(
-        load("duckdb/bottleneck_fact_gateway_calls"), {**span, **case.axis}
-    ).df().iloc[0]  # fmt: skip
-    facts: dict[str, Any] = {f"gateway_{name}": int(value) for name, value in calls.items()}
-    for side in ("", "_outside"):
-        calls_us = max(facts[f"gateway_calls{side}_us"], 1)
-        facts[f"gateway_slow_share{side}"] = facts[f"gateway_slow{side}_us"] / calls_us
-    held = _query(case, "duckdb/bottleneck_fact_held_calls", window).iloc[0]
-    facts["held_calls"] = int(held["held"])
-    facts["held_share"] = int(held["held"]) / max(int(held["calls"]), 1)
-    facts["held_share_outside"] = int(held["held_outside"]) / max(int(held["calls_outside"]), 1)
-    repeats = _query(case, "duckdb/bottleneck_fact_repeats", window).iloc[0]
-    known = pd.notna(repeats["pause_us_p50"])
-    facts["repeat_pause_ms"] = float(repeats["pause_us_p50"]) / 1000 if known else None
-    facts["attempt_max"] = int(repeats["attempt_max"]) if pd.notna(repeats["attempt_max"]) else 1
-    facts["repeats"] = int(repeats["repeats"])
-    facts["repeats_each"] = facts["repeats"] / max(int(repeats["repeated"]), 1)
-    harm = case.con.execute(load("duckdb/bottleneck_fact_harm"), {
-        **span, "start": window.start, "end": window.end, "record_end": case.end,
-        "interrupted_us": INTERRUPTED_US,
-    }).df().iloc[0]  # fmt: skip
-    facts |= {f"harm_{name}": int(value) for name, value in harm.items()}
-    facts |= _front_facts(case.con.execute(load("bottleneck_fact_fronts")).df(), window)
-    served = frame["approved"].iloc[list(window.buckets)]
-    sent = frame["arrivals"].iloc[list(window.buckets)]
-    facts["unserved_buckets"] = _longest((served.fillna(0) == 0) & (sent.fillna(0) > 0))
-    return facts
-
-
-def _client_growth(case: Case, window: Window) -> pd.DataFrame:
-    """Client statements by growth: name, times (median during over outside), growth_share."""
-    found = _query(case, "bottleneck_fact_client_statements", window)
-    found = found[(found["p50_outside_us"] > 0) & (found["calls_during"] >= 5)].copy()
-    trifle = INDIFFERENT_US
-    found["times"] = (found["p50_during_us"] + trifle) / (found["p50_outside_us"] + trifle)
-    growth = ((found["p50_during_us"] - found["p50_outside_us"]) * found["calls_during"]).clip(
-        lower=0
-    )
-    found["growth_share"] = growth / max(float(growth.sum()), 1e-9)
-    return found.sort_values("growth_share", ascending=False, kind="stable").reset_index(drop=True)
-
-
-def _front_facts(fronts: pd.DataFrame, window: Window) -> dict[str, Any]:
-    """Longest silence of one front, in buckets in which another one finished work.
-
-    Buckets in which nobody finished anything say nothing about one front, and do not end a silence.
-    """
-    if fronts.empty:
-        return {"fronts_seen": 0}
-    wide = fronts.pivot_table(index="bucket", columns="front_id", values="finished", aggfunc="sum")
-    wide = wide.reindex(list(window.buckets)).fillna(0.0)
-    silent, working = {}, {}
-    for front in wide.columns:
-        others_work = wide.drop(columns=front).sum(axis=1) > 0
-        silent[front] = _longest(wide.loc[others_work, front] == 0)
-        working[front] = int(others_work.sum())
-    worst = max(silent, key=lambda f: silent[f])
-    return {
-        "fronts_seen": int(wide.shape[1]), "silent_front": worst,
-        "silent_buckets": silent[worst], "working_buckets": working[worst],
-    }  # fmt: skip
-
-
-def _longest(flags: pd.Series) -> int:
-    """Length of the longest unbroken stretch of True."""
-    runs = flags.groupby((~flags).cumsum()).sum()
-    return int(runs.max()) if len(runs) else 0
-
-
-def _query(case: Case, name: str, window: Window) -> pd.DataFrame:
-    span = {"first": window.first, "last": window.last}
-    return case.con.execute(load(name), span).df()

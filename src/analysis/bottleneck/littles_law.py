@@ -42,7 +42,8 @@ def _requests(case: Case) -> list[tuple[object, ...]]:
     found = case.con.execute(
         load("duckdb/bottleneck_little_requests"), {**case.axis, "width": WINDOW_BUCKETS}
     ).df()
-    found = found[found["counted"].notna()]
+    # the last window may be short: what is left of the record, not ten buckets
+    found = found[found["counted"].notna() & (found["window"] < case.buckets // WINDOW_BUCKETS)]
     return [
         _row("requests", case, int(r["window"]), float(r["expected"]), float(r["counted"]))
         for _, r in found.iterrows()

@@ -74,7 +74,12 @@ def follow_chains(con: duckdb.DuckDBPyConnection) -> int:
         con.execute("CREATE OR REPLACE TEMP TABLE bn_chain AS FROM bn_next")
         hops += 1
     cut = _count(con, "bn_chain WHERE via IS NOT NULL")
-    con.execute("CREATE OR REPLACE TEMP TABLE bn_log_roots AS FROM bn_chain WHERE via IS NULL")
+    # what a cycle, or a second way to the same wait, swallowed belongs to the roots that were found
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE bn_log_roots AS SELECT * REPLACE "
+        "(weight / sum(weight) OVER (PARTITION BY wait_id) AS weight) "
+        "FROM bn_chain WHERE via IS NULL"
+    )
     return cut
 
 

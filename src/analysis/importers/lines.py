@@ -81,6 +81,12 @@ class Assembler:
             self.last = None
         self.sink.reject(self.source, line, reason)
 
+    def end(self, session: str) -> None:
+        """Hand over what a session has open: its next message has begun."""
+        record = self.open.pop(session, None)
+        if record is not None:
+            self._close(record)
+
     def may_go_on(self) -> bool:
         """True when a line without prefix and tab may be the last record's."""
         record = self.last
@@ -111,9 +117,7 @@ class Assembler:
         }
 
     def _start(self, taken: Taken) -> None:
-        before = self.open.pop(taken.session, None)
-        if before is not None:
-            self._close(before)
+        self.end(taken.session)
         record = _Open(taken.session, taken.line, taken.values, {"message": [taken.text]})
         record.values["error_severity"] = taken.label
         record.last_number, record.size = taken.line.number, taken.line.size

@@ -17,9 +17,9 @@ from typing import Any
 
 import orjson
 
-from analysis.importers.request_csv import Spool, text_columns
 from analysis.importers.sinks import TOO_LONG, UNFINISHED, Sink
 from analysis.importers.sources import MAX_LINE_BYTES, Line, Source, as_text, opened, read_lines
+from analysis.importers.spool import Spool, text_columns
 from runlog.errors import BadData
 
 # the columns that every root span has, beside its attributes

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.importers import fast
-from analysis.importers.cloudsql import text_lines
+from analysis.importers.cloudsql import Entries
 from analysis.importers.csvlog import read_csvlog
 from analysis.importers.detect import FORMATS, detect, follow_prefix
 from analysis.importers.jsonlog import read_jsonlog
@@ -75,9 +75,14 @@ def import_postgres_logs(paths: list[Path], out: Path, options: Options) -> Impo
     with RunWriter(out, replace=previous.exists) as writer, space_guard(out):
         _prepare(writer, rule, likely, options.keep_literals)
         parts = Parts(writer, previous, zone_told=bool(rule.told))
+        entries = Entries(previous, writer.partial)
         with Sink(parts.folder) as sink:
             for source in sources:
-                _read(source, sink, parts)
+                if source.format == "cloudsql":
+                    read_stderr(source, sink, entries.text_lines(source, sink))
+                else:
+                    _read(source, sink, parts)
+        entries.write()
         parts.add_careful(sink)
         parts.refuse_ambiguous()
         result = write_tables(parts, sink, sources)
@@ -209,8 +214,6 @@ def _read_carefully(source: Source, sink: Sink) -> None:
     plain: dict[str, Callable[[Source, Sink], None]] = {"csv": read_csvlog, "json": read_jsonlog}
     if source.format in plain:
         plain[source.format](source, sink)
-    elif source.format == "cloudsql":
-        read_stderr(source, sink, text_lines(source, sink))
     elif source.format == "syslog":
         read_syslog(source, sink, with_text(source, read_lines(source)))
     elif source.format == "pgbouncer":

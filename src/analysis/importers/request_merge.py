@@ -15,10 +15,10 @@ from typing import Any
 import duckdb
 
 from analysis.importers.previous import REJECTS, Previous
-from analysis.importers.request_csv import Spool
 from analysis.importers.request_rows import REQUESTS, quoted
 from analysis.importers.sinks import Sink
 from analysis.importers.sources import Source, read_head
+from analysis.importers.spool import Spool
 from runlog.literals import sql_text
 from runlog.schema import TABLES
 from runlog.writer import RunWriter

@@ -10,14 +10,16 @@ from typing import Any
 
 import duckdb
 
+from analysis.importers.cloudsql import Entries
 from analysis.importers.mapping import Mapping, Times, load_mapping
 from analysis.importers.otlp import Traces, looks_like_otlp, read_traces
 from analysis.importers.previous import Previous
-from analysis.importers.request_csv import Rows, Spool, read_rows
+from analysis.importers.request_csv import Rows, read_rows
 from analysis.importers.request_merge import Merged, Origin, merge, set_aside
 from analysis.importers.request_rows import quoted, type_rows
 from analysis.importers.sinks import Sink
 from analysis.importers.sources import Source, describe, read_head
+from analysis.importers.spool import Spool
 from runlog.errors import BadData, UsageFault
 from runlog.literals import sql_text
 from runlog.manifest import Manifest
@@ -90,6 +92,7 @@ def import_requests(path: Path, mapping_file: Path, out: Path) -> Imported:
         merged = merge(writer, previous, origin, read.stages)
         in_run = merged.known + merged.new + merged.stages
         assert read.units == in_run + read.skipped + merged.rejected
+        Entries(previous, writer.partial).write()
         shutil.rmtree(scratch)
         manifest = _manifest(out, writer, previous, _entry(con, origin, source, read, merged))
         manifest.rejects.update(merged.rejects)

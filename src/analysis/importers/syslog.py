@@ -59,6 +59,7 @@ def read_syslog(source: Source, sink: Sink, lines: Iterable[tuple[Line, str]]) -
         rests = [match["rest"]] if match["chunk"] else _UNSPLIT.split(match["rest"])
         taken = _taken(source, line, match, rests[0].replace("#011", "\t"), written)
         if taken is None:
+            assembler.end(match["process_id"] or match["procid"])
             assembler.refuse(line, "a message without a known level")
             continue
         assembler.take(taken)

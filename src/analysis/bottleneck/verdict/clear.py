@@ -60,8 +60,9 @@ def no_problems(features: Features, found: list[Finding]) -> list[Finding]:
 
 def _seen(features: Features, kind: str) -> bool:
     """True when this kind of evidence is there, and shows what it should."""
-    hidden = kind == "samples" and features.fact("hidden_share") > MOST
-    return features.has(kind) and not hidden
+    if kind == "samples":
+        return features.has(kind) and features.fact("hidden_share") <= MOST
+    return features.has(kind) and not (kind == "logs" and features.log_elsewhere)
 
 
 def cannot_tell(features: Features) -> list[dict[str, str]]:
@@ -119,6 +120,13 @@ def _ask_of_log(features: Features, ask: object) -> None:
     """Settings of the log that hide what one would want to know."""
     assert callable(ask)
     case = features.case
+    if features.log_elsewhere:
+        ask(
+            "anything that the log should tell: next to none of its records lie between "
+            f"{case.start:%Y-%m-%d %H:%M} and {case.end:%Y-%m-%d %H:%M} UTC, the time of the other "
+            "records",
+            "import the log of that time; if it is, its time zone was read wrong: --log-timezone",
+        )
     if case.setting("log_lock_waits") == "off" or (
         case.setting("log_lock_waits") is None and not len(features.frames["outcomes"])
     ):

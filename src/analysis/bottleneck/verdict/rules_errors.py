@@ -97,10 +97,20 @@ def connection_limit(f: Features) -> Finding | None:
         "connection_limit", "problem", request_time_pct(f, "pool", "queue"), "request_time",
         clamp(0.85 + refused / 200, 0, 0.97),
         f"{refused:.0f} connections were refused",
-        Notes(f).say("connections refused (53300)", refused, "errors", "logs").measure(
-            "connections", "log_too_many", "pool_waiting", "aas").done(),
+        _refusals(f, refused).measure("connections", "log_too_many", "pool_waiting", "aas").done(),
         {"pool_exhaustion": "the server itself refuses, so a larger pool would make it worse"},
         "Find who holds the connections (by application_name), put a pooler in front, "
         "reserve slots "
         "for the wallet (ALTER ROLE ... CONNECTION LIMIT for the others).",
     )  # fmt: skip
+
+
+def _refusals(f: Features, refused: float) -> Notes:
+    """Evidence: how many were refused, and of how many that tried, where the log has those."""
+    notes = Notes(f).say("connections refused (53300)", refused, "errors", "logs")
+    window_s = (f.window.end - f.window.start).total_seconds()
+    made = f.during("log_connections") * window_s
+    if made > 0:
+        share = f.fact("errors_too_many") / (made + f.fact("errors_too_many"))
+        notes.say("share of connection attempts that were refused", share, "share", "logs")
+    return notes

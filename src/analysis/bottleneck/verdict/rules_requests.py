@@ -36,6 +36,8 @@ BROKEN_SHARE, BROKEN_TIMES = 0.02, 10.0
 # A front in work finishes something every second; three without are no accident, if they are a good
 # part of the time in which others did.
 SILENT_S, SILENT_SHARE = 3.0, 0.3
+# Less than one in ten thousand, did the balancer hand out work as before.
+UNLIKELY = math.log(10_000)
 # Requests that stand at the pool, against the connections it has.
 POOL_CROWD = 0.5
 
@@ -167,6 +169,8 @@ def front_stopped(f: Features) -> Finding | None:
     silent_s = f.fact("silent_buckets") * f.case.bucket_s
     working_s = f.fact("working_buckets") * f.case.bucket_s
     if silent_s < SILENT_S or silent_s < SILENT_SHARE * working_s:
+        return None
+    if f.fact("silence_odds") < UNLIKELY:
         return None
     untaken = float(f.frames["reasons"]["untaken"].sum()) if len(f.frames["reasons"]) else 0.0
     return Finding(

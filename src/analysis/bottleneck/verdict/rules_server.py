@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from analysis.bottleneck.features import Features
 from analysis.bottleneck.verdict.finding import (
     Finding,
@@ -16,6 +18,8 @@ from analysis.bottleneck.verdict.rules_wal import commits_slower
 
 # Nobody answers for a second: sampling ten times a second cannot miss that by chance.
 GAP_S = 1.0
+# So many clients that found no server are no accident of one connection.
+TURNED_AWAY = 5
 # A read that took milliseconds and now takes three times as long is another plan, or another size.
 STATEMENT_TIMES = 3.0
 # A table read in full shows as that many rows more in a second than index reads ever count.
@@ -204,33 +208,45 @@ def _reading_finding(
 
 
 def server_crash(f: Features) -> Finding | None:
-    """Crash and recovery lines in the log; without a log, a silence in the samples with all
-    requests failing as unreachable."""
-    signs = f.fact("sign_crash")
+    """The server was away: crash and recovery lines in the log; a stop that it was told to make;
+    without a log, a silence in the samples with all requests failing as unreachable."""
     unreachable = reason_count(f, "database_unreachable|57P0[123]|08006|08001|08003")
-    gap = f.fact("gap_s")
-    silent = gap >= max(GAP_S, 10 * f.fact("pause_s"))
-    if signs:
-        confidence = 0.98
-    elif (
-        unreachable >= 5
-        and f.fact("errors_too_many") < 1
-        and (
-            silent
-            or (not f.has("samples") and f.fact("unserved_buckets") * f.case.bucket_s >= GAP_S)
-        )
-    ):
-        confidence = 0.85 if silent else 0.7
-    else:
+    stopped = f.fact("sign_shutdown_requests") > 0 and not f.fact("sign_crash")
+    confidence, headline = _away(f, unreachable, stopped)
+    if not confidence:
         return None
+    failing = 100 * clamp(f.rise("bad") / max(f.during("arrivals"), 1e-9))
+    taken = request_time_pct(f, "pool", "queue", "other database", "commit")
     return Finding(
-        "server_crash", "problem", request_time_pct(f, "pool", "queue", "other database", "commit"),
-        "request_time", confidence, "the server went away and came back by recovery",
+        "server_crash", "problem", taken if math.isnan(taken) else max(taken, failing),
+        "request_time", confidence, headline,
         Notes(f).fact("crash and recovery records", "sign_crash", "records", "logs").fact(
+            "requests to shut down", "sign_shutdown_requests", "records", "logs").fact(
             "longest silence of the samples", "gap_s", "s").say(
             "requests that found no database", unreachable, "attempts", "requests").done(),
         {"connection_limit": "the server was gone, it did not refuse with 53300",
          "front_stopped": "all fronts lost the database at once"},
-        "Read the log before the restart (signal 9: the kernel's out-of-memory killer), check that "
-        "recovery time fits the promise made to customers.",
+        "Find who stopped it; restart in a quiet hour, behind a pooler that makes clients wait."
+        if stopped
+        else "Read the log before the restart (signal 9: the kernel's out-of-memory killer), check "
+        "that recovery time fits the promise made to customers.",
     )  # fmt: skip
+
+
+def _away(f: Features, unreachable: float, stopped: bool) -> tuple[float, str]:
+    """How sure it is (0..1) that the server was away, and in words; 0 when it was not."""
+    if f.fact("sign_crash"):
+        return 0.98, "the server went away and came back by recovery"
+    if f.fact("errors_too_many"):
+        return 0.0, ""
+    if stopped:
+        # clients that were turned away are as good as clients that found nobody
+        enough = max(unreachable, f.fact("sign_starting_up")) >= TURNED_AWAY
+        return 0.75 if enough else 0.0, "the server did not crash: it was told to shut down"
+    silent = f.fact("gap_s") >= max(GAP_S, 10 * f.fact("pause_s"))
+    unserved = not f.has("samples") and f.fact("unserved_buckets") * f.case.bucket_s >= GAP_S
+    if unreachable < TURNED_AWAY or not (silent or unserved):
+        return 0.0, ""
+    if f.has("logs") and not f.log_elsewhere:
+        return 0.6, "the server could not be reached; its log shows neither a crash nor a stop"
+    return 0.85 if silent else 0.7, "the server could not be reached"

@@ -15,10 +15,10 @@ CREATE OR REPLACE TEMP MACRO mask_fast(x) AS regexp_replace(x, '(?s)\b[eE]''(?:[
 CREATE OR REPLACE TEMP MACRO mask_careful(x) AS regexp_replace(regexp_replace(x, '(?s)("(?:[^"]|"")*")|\b[eE]''(?:[^''\\]|''''|\\.)*(?:''|$)|''[^'']*(?:''''[^'']*)*(?:''|$)|\$?\b\d[\w.]*|\$(?:[A-Za-z_]\w*)?\$(?:.*\$(?:[A-Za-z_]\w*)?\$|.*)|--[^\n]*|/\*.*?(?:\*/|$)', '\1?', 'g'), '("(?:[^"]|"")*")\?', '\1', 'g');
 CREATE OR REPLACE TEMP MACRO mask_sql(x) AS CASE WHEN contains(x, '"') AND contains(x, '''') THEN mask_careful(x) ELSE mask_fast(x) END;
 CREATE OR REPLACE TEMP MACRO is_english(severity) AS severity IN ('LOG', 'ERROR', 'FATAL', 'PANIC', 'WARNING', 'NOTICE', 'INFO', 'NOISE') OR starts_with(severity, 'DEBUG');
--- An apostrophe within a word, or an odd number of them between double quotes: where strings begin
--- and end is then anyone's guess, and all from the first apostrophe goes. (\pL would say "letter"
--- better, and takes milliseconds to compile at each place where it stands.)
-CREATE OR REPLACE TEMP MACRO is_doubtful(x) AS regexp_matches(x, '[A-Za-z\x{80}-\x{10FFFF}]''[A-Za-z\x{80}-\x{10FFFF}]|"[^"'']*''(?:[^"'']*''[^"'']*'')*[^"'']*"');
+-- An apostrophe within a word, an odd number of them between double quotes or in all: where strings
+-- begin and end is then anyone's guess, and all from the first apostrophe goes. (\pL would say
+-- "letter" better, and takes milliseconds to compile at each place where it stands.)
+CREATE OR REPLACE TEMP MACRO is_doubtful(x) AS regexp_matches(x, '[A-Za-z\x{80}-\x{10FFFF}]''[A-Za-z\x{80}-\x{10FFFF}]|"[^"'']*''(?:[^"'']*''[^"'']*'')*[^"'']*"|^[^'']*''(?:[^'']*''[^'']*'')*[^'']*$');
 -- all its apostrophes are in names: column "quo'ted" does not exist
 CREATE OR REPLACE TEMP MACRO is_name_only(x) AS NOT contains(regexp_replace(x, '\b(?:relation|table|column|constraint|index|sequence|function|type|schema|role|database|user) "[^"\n]{1,63}"', '', 'g'), '''');
 CREATE OR REPLACE TEMP MACRO mask_literals(x) AS list_transform([x], lambda y: CASE WHEN NOT is_doubtful(y) THEN mask_fast(y) WHEN is_name_only(y) THEN mask_careful(y) ELSE mask_fast(regexp_replace(y, '(?s)''.*', '?')) END)[1];
