@@ -58,6 +58,16 @@ def test_load_that_falls_with_the_trouble_does_not_turn_it_inside_out(tmp_path: 
     assert _covers(window, 20, 40)
 
 
+def test_requests_that_fail_at_once_do_not_make_the_others_slow(tmp_path: Path) -> None:
+    rows = attempts(
+        60, lambda _: 30, lambda s: 2 if _middle(s) else 90,
+        lambda s: "failed" if _middle(s) else "approved",
+    )  # fmt: skip
+    window, _ = _window(tmp_path / "run", requests=rows)
+    assert _covers(window, 20, 40)
+    assert not {"latency_us_p50", "latency_us_p95"} & set(window.scores)
+
+
 @pytest.mark.parametrize("begin_s", [0, 4])
 def test_requests_that_fail_from_the_start_are_an_anomaly(begin_s: int, tmp_path: Path) -> None:
     rows = attempts(

@@ -54,35 +54,34 @@ def transformed(values: Values, measure: Measure, bucket_s: float = 1.0) -> Valu
 
 def deviations(
     values: Values, name: str, record_s: float = 0.0, *, bucket_s: float = 1.0,
-    flowing: Flags | None = None,
+    calm: Flags | None = None,
 ) -> Values:  # fmt: skip
     """Return how far each value lies on the bad side of the calm level, in robust spreads.
 
     NaN stays NaN. A measure whose trouble lies downwards is mirrored. `record_s` is the length of
-    the whole record: it decides what counts as calm. `flowing` marks the buckets whose load is as
-    usual: sessions and counts of others are judged, but are not taken for calm. Latencies are: they
-    do not fall with the load as far as with the trouble.
+    the whole record: it decides what counts as calm. `calm` marks the buckets whose values may be
+    taken for calm (`flowing` for sessions and counts, `answering` for latencies); others are only
+    judged.
     """
     measure = MEASURES[name]
     judged = transformed(values, measure, bucket_s) * (measure.direction or 1)
     known = ~np.isnan(judged)
     if np.count_nonzero(known) < 4:
         return np.full_like(judged, np.nan)
-    masked = flowing is not None and measure.scale != "ratio"
-    calm_part = judged[known & flowing] if masked else judged[known]
+    calm_part = judged[known & calm] if calm is not None else judged[known]
     calm_part = calm_part if calm_part.size >= 4 else judged[known]
     floor = _floor(measure, values[known], bucket_s)
     if record_s >= LONG_RECORD_S:
-        calm, low = np.percentile(calm_part, [25.0, 5.0])
-        spread = max((calm - low) / _CALM_TO_LOW_SD, floor)
+        level, low = np.percentile(calm_part, [25.0, 5.0])
+        spread = max((level - low) / _CALM_TO_LOW_SD, floor)
     else:
         noise = max(_local_noise(judged[known]), _swing(calm_part))
         spread = max(noise, floor)
         part, below_sd = (35.0, _THIRD_SD) if name in FROM_OUTSIDE else (10.0, _TENTH_SD)
-        calm = float(np.percentile(calm_part, part)) + below_sd * min(spread, noise)
+        level = float(np.percentile(calm_part, part)) + below_sd * min(spread, noise)
     if measure.scale == "count":
-        spread = max(spread, _LEAST_SHARE * calm)
-    return (judged - calm) / spread
+        spread = max(spread, _LEAST_SHARE * level)
+    return (judged - level) / spread
 
 
 def failure_deviations(
@@ -132,6 +131,16 @@ def flowing(load: Values) -> Flags | None:
     if not usual > 0:
         return None
     return np.nan_to_num(load, nan=0.0) >= _FLOWING * usual
+
+
+def answering(bad: Values, load: Values) -> Flags | None:
+    """True for each bucket in which next to no request fails; None where that is unknown.
+
+    What is refused at once takes no time: latencies of such buckets are no calm level.
+    """
+    if np.all(np.isnan(bad)):
+        return None
+    return np.nan_to_num(bad, nan=0.0) <= _FAILED_USUALLY * np.nan_to_num(load, nan=0.0)
 
 
 def _swing(calm_part: Values) -> float:

@@ -16,7 +16,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.bottleneck.case import Case
-from analysis.bottleneck.robust import Values, deviations, failure_deviations, flowing
+from analysis.bottleneck.robust import (
+    Values,
+    answering,
+    deviations,
+    failure_deviations,
+    flowing,
+)
 from analysis.bottleneck.series import MEASURES
 from runlog.errors import UsageFault
 
@@ -117,7 +123,7 @@ def smoothed_deviations(frame: pd.DataFrame, bucket_s: int = 1) -> pd.DataFrame:
     columns = {}
     record_s = float(len(frame) * bucket_s)
     load = frame["arrivals"].to_numpy(dtype=float)
-    usual = flowing(load)
+    usual, answered = flowing(load), answering(frame["bad"].to_numpy(dtype=float), load)
     for name, measure in MEASURES.items():
         if measure.direction == 0 or frame[name].notna().sum() < 4:
             continue
@@ -125,7 +131,8 @@ def smoothed_deviations(frame: pd.DataFrame, bucket_s: int = 1) -> pd.DataFrame:
         if name in FAILURES:
             columns[name] = failure_deviations(values, load, record_s, bucket_s=bucket_s)
         else:
-            columns[name] = deviations(values, name, record_s, bucket_s=bucket_s, flowing=usual)
+            calm = answered if measure.scale == "ratio" else usual
+            columns[name] = deviations(values, name, record_s, bucket_s=bucket_s, calm=calm)
     table = pd.DataFrame(columns, index=frame.index)
     if bucket_s >= WIDE_S:
         return table
