@@ -25,7 +25,7 @@ from runlog.literals import sql_text
 SLICE_BYTES = 64 * 1024 * 1024
 _DAMAGED = (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.OutOfMemoryException)
 _BLOCK = 256 * 1024  # what a processor's own cache holds
-_SAMPLE_BYTES = 2 * 1024 * 1024
+_SAMPLE_BYTES = 512 * 1024
 _FREQUENT_MAX = 16
 # half of DuckDB's own: two processors write and read a log of 100 MB evenly, with less in memory
 _ROW_GROUP_RECORDS = 61_440

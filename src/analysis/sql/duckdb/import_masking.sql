@@ -21,7 +21,7 @@ CREATE OR REPLACE TEMP MACRO is_english(severity) AS severity IN ('LOG', 'ERROR'
 CREATE OR REPLACE TEMP MACRO is_doubtful(x) AS regexp_matches(x, '[A-Za-z\x{80}-\x{10FFFF}]''[A-Za-z\x{80}-\x{10FFFF}]|"[^"'']*''(?:[^"'']*''[^"'']*'')*[^"'']*"|^[^'']*''(?:[^'']*''[^'']*'')*[^'']*$');
 -- all its apostrophes are in names: column "quo'ted" does not exist
 CREATE OR REPLACE TEMP MACRO is_name_only(x) AS NOT contains(regexp_replace(x, '\b(?:relation|table|column|constraint|index|sequence|function|type|schema|role|database|user) "[^"\n]{1,63}"', '', 'g'), '''');
-CREATE OR REPLACE TEMP MACRO mask_literals(x) AS list_transform([x], lambda y: CASE WHEN NOT is_doubtful(y) THEN mask_fast(y) WHEN is_name_only(y) THEN mask_careful(y) ELSE mask_fast(regexp_replace(y, '(?s)''.*', '?')) END)[1];
+CREATE OR REPLACE TEMP MACRO mask_literals(x) AS CASE WHEN NOT is_doubtful(x) THEN mask_fast(x) WHEN is_name_only(x) THEN mask_careful(x) ELSE mask_fast(regexp_replace(x, '(?s)''.*', '?')) END;
 -- quotes of other languages, values that the server puts between double quotes, and addresses
 CREATE OR REPLACE TEMP MACRO mask_quoted(x) AS regexp_replace(regexp_replace(regexp_replace(x, '(?s)[«»„“‹›「『《](?:.*[»«“”›‹」』》]|.*$)', '?'), '(?s)(: |value |[Tt]oken |date |literal |number |zone |near |found |sequence |name |input )"(?:.*"|.*$)', '\1"?"', 'g'), '[\w.+-]+@[\w-]+\.[\w.-]+', '?', 'g');
 CREATE OR REPLACE TEMP MACRO mask_words(x) AS mask_quoted(mask_literals(x));
@@ -30,7 +30,7 @@ CREATE OR REPLACE TEMP MACRO mask_strict(x) AS mask_words(mask_values(x));
 -- Words of another language: between the first and the last quote nothing stays; an apostrophe is
 -- the language's own only where all of them stand within words.
 CREATE OR REPLACE TEMP MACRO mask_foreign_quoted(x) AS regexp_replace(mask_values(x), '(?s)["«»„“‹›「『《](?:.*["»«“”›‹」』》]|.*$)', '?');
-CREATE OR REPLACE TEMP MACRO mask_apostrophes(x) AS list_transform([x], lambda y: CASE WHEN regexp_matches(y, '(?:^|[^A-Za-z\x{80}-\x{10FFFF}])''|''(?:[^A-Za-z\x{80}-\x{10FFFF}]|$)') THEN regexp_replace(y, '(?s)''.*', '?') ELSE replace(y, '''', '’') END)[1];
+CREATE OR REPLACE TEMP MACRO mask_apostrophes(x) AS CASE WHEN regexp_matches(x, '(?:^|[^A-Za-z\x{80}-\x{10FFFF}])''|''(?:[^A-Za-z\x{80}-\x{10FFFF}]|$)') THEN regexp_replace(x, '(?s)''.*', '?') ELSE replace(x, '''', '’') END;
 CREATE OR REPLACE TEMP MACRO mask_foreign(x) AS mask_quoted(mask_fast(mask_apostrophes(mask_foreign_quoted(x))));
 -- pgaudit: seven fields of its own, the statement (as CSV), parameters and rows. <none> and
 -- <not logged> are its own words; a parameter is a value.
@@ -57,7 +57,10 @@ CREATE OR REPLACE TEMP MACRO mask_message(x, severity) AS CASE
 END;
 -- each statement of a deadlock graph by itself: the server cuts them, also within a string
 CREATE OR REPLACE TEMP MACRO mask_graph_statement(x) AS CASE WHEN regexp_matches(x, '^\d+: ') THEN 'Process ' || regexp_extract(x, '^\d+: ') || mask_sql(rtrim(substr(x, position(': ' IN x) + 2))) ELSE mask_sql(x) END;
-CREATE OR REPLACE TEMP MACRO mask_graph(x, n) AS left(x, n) || array_to_string(list_transform(list_filter(string_split(regexp_replace(replace(substr(x, n + 1), chr(1), ' '), '(?m)^Process (\d+): ', chr(1) || '\1: ', 'g'), chr(1)), lambda p: p <> ''), lambda p: mask_graph_statement(p)), chr(10));
+CREATE OR REPLACE TEMP MACRO mask_graph_split(x) AS array_to_string(list_transform(list_filter(string_split(regexp_replace(replace(x, chr(1), ' '), '(?m)\n?^Process (\d+): ', chr(1) || '\1: ', 'g'), chr(1)), lambda p: p <> ''), lambda p: mask_graph_statement(p)), chr(10));
+-- without anything that can span statements they need no splitting, which costs a hundred times as much
+CREATE OR REPLACE TEMP MACRO mask_graph_plain(x) AS regexp_replace(mask_fast(regexp_replace(x, '(?m)^Process (\d+): ', 'Process p\1: ', 'g')), '(?m)^Process p(\d+): ', 'Process \1: ', 'g');
+CREATE OR REPLACE TEMP MACRO mask_graph(x, n) AS left(x, n) || CASE WHEN regexp_matches(substr(x, n + 1), '[''"]|\$[A-Za-z_$]|--|/\*|(?m:^Process p)') THEN mask_graph_split(substr(x, n + 1)) ELSE mask_graph_plain(substr(x, n + 1)) END;
 CREATE OR REPLACE TEMP MACRO mask_detail(x, severity) AS CASE
     WHEN x IS NULL THEN NULL
     WHEN starts_with(x, 'parameters: ') OR starts_with(x, 'Parameters: ') THEN 'parameters: ?'
