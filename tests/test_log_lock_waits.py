@@ -89,7 +89,7 @@ def test_a_process_id_used_again_does_not_prolong_a_wait(next_line: str, tmp_pat
     )
     text += _line("13:00:00.000", 10, next_line) if next_line else ""
     text += _line("13:00:01.000", 10, "ERROR:  division by zero")
-    assert _told(tmp_path, a_log=text) == _counted(0, 1, 1_000_100)
+    assert _told(tmp_path, a_log=text) == _counted(0, 1, 2_000_100)
 
 
 def test_a_new_connection_ends_what_its_process_id_left_open(tmp_path: Path) -> None:
@@ -116,6 +116,38 @@ def test_an_end_belongs_to_the_statement_that_waited(between: str, tmp_path: Pat
     text += record(2, between, at="2026-03-14 12:00:02.000 UTC") if between else ""
     text += record(3 if between else 2, "canceling statement due to user request", query=query,
                    **later)  # fmt: skip
+    assert _told(tmp_path, a_csv=text) == _counted(0, 1, 1_000_100)
+
+
+@pytest.mark.parametrize(
+    ("told", "between", "end", "wait_us"),
+    [
+        ("u@d", "", "u@d ERROR:  " + TIMEOUT, 3_600_000_000),
+        ("u@d", "", "v@d ERROR:  " + TIMEOUT, 1_000_100),
+        ("", "LOG:  duration: 9.000 ms  statement: select 1", "ERROR:  " + TIMEOUT, 1_000_100),
+        ("", "LOG:  database system was shut down at 2026-03-14 12:29:00 UTC",
+         "ERROR:  " + TIMEOUT, 1_801_000_100),
+    ],
+    ids=["its own", "of another user", "after another statement", "after a restart"],
+)  # fmt: skip
+def test_a_cancel_of_another_session_with_the_process_id_ends_no_wait(
+    told: str, between: str, end: str, wait_us: int, tmp_path: Path
+) -> None:
+    text = _line("12:00:00.000", 10, f"{told} LOG:  {WAITING.format(10, 5)}".strip())
+    pid = 1 if "shut down" in between else 10
+    text += _line("12:30:00.000", pid, between) if between else ""
+    text += _line("12:59:58.999", 10, end) + _line("14:00:00.000", 11, "LOG:  x")
+    if told:
+        text = text.replace("LOG:  x", "u@d LOG:  x")
+    _told(tmp_path, a_log=text)
+    assert _waits(tmp_path)[0][3] == pytest.approx(wait_us, abs=1000)
+    assert _waits(tmp_path)[0][1] == ("error" if end.startswith("u@d") else "unknown")
+
+
+def test_an_idle_session_that_is_terminated_was_not_waiting(tmp_path: Path) -> None:
+    later = {"at": "2026-03-14 13:00:00.000 UTC", "level": "FATAL", "state": "57P01"}
+    text = record(1, WAITING.format(4711, 5), query="select f()")
+    text += record(2, "terminating connection due to administrator command", **later)
     assert _told(tmp_path, a_csv=text) == _counted(0, 1, 1_000_100)
 
 

@@ -15,6 +15,7 @@ from analysis.sql import load
 VIEWS = {
     "log_durations": "duckdb/log_events_durations",
     "log_errors": "duckdb/log_events_errors",
+    "log_stops": "duckdb/log_events_stops",
     "log_lock_lines": "duckdb/log_events_lock_lines",
     "log_lock_waits": "duckdb/log_events_lock_waits",
     "log_deadlock_edges": "duckdb/log_events_deadlock_edges",
@@ -25,7 +26,7 @@ VIEWS = {
 }
 # asked for again and again while small: worth keeping once computed
 _KEPT_RECORDS_MAX = 1_000_000
-RARE = ("log_lock_lines", "log_lock_waits", "log_deadlock_edges", "log_checkpoints")
+RARE = ("log_stops", "log_lock_lines", "log_lock_waits", "log_deadlock_edges", "log_checkpoints")
 
 
 def create(con: duckdb.DuckDBPyConnection, *, keep: Collection[str] = RARE) -> None:

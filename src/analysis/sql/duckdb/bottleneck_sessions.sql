@@ -1,4 +1,4 @@
--- grain: one session of the server log
+-- grain: one session of the server log; one waiting process where no record has a process id
 -- columns: session_id, process_id, application_name, started_at (its start, or its first record where
 --   the format has none), last_at (its last record), ended_at (NULL when the end is not in the log)
 -- Process ids are used again: this table tells whose a pid was at a given time.
@@ -24,3 +24,10 @@ sessions AS (
 SELECT s.*, e.ended_at
 FROM sessions s
 LEFT JOIN ends e ON e.session_id = s.session_id
+UNION ALL
+SELECT
+    concat('process ', waiter_pid), waiter_pid, max(application_name),
+    min(log_time - to_microseconds(waited_us)), max(log_time), NULL
+FROM log_lock_lines
+WHERE process_id IS NULL
+GROUP BY waiter_pid

@@ -1,7 +1,7 @@
 -- Lines that log_lock_waits wrote, taken apart.
 -- Grain: one such record of the server log.
 -- Columns: log_time, session_id, session_line_num, process_id, user_name, database_name,
---   application_name, query_id, query, kind ('still_waiting', 'acquired', 'deadlock' (detected by
+--   connection_from, session_start_time, application_name, query_id, query, kind ('still_waiting', 'acquired', 'deadlock' (detected by
 --   its victim), 'avoided' (queue rearranged), 'failed'), waiter_pid, mode (lock mode),
 --   target (as the server words it), target_kind ('transaction', 'tuple', 'relation', 'advisory',
 --   'virtual_transaction', 'extend', 'page', 'object', 'other'), transaction_waited_for,
@@ -37,6 +37,8 @@ SELECT
     process_id,
     user_name,
     database_name,
+    connection_from,
+    session_start_time,
     application_name,
     query_id,
     query,
