@@ -42,6 +42,12 @@ def mask(text: str, macro: str = "mask_sql", *severity: str) -> str:
         ("select 1 /* secret ' */, 'b' -- don't\nfrom t", "select ? ?, ? ?\nfrom t"),
         ("insert into t values ('cut off at 12", "insert into t values (?"),
         ('select "quo\'ted", \'secret\' from "a b"', 'select "quo\'ted", ? from "a b"'),
+        ("select a /* a /* b */ Jane 'secret' */, b", "select a ?"),
+        ("select \"a\" /* a * /* b */ 'c' Jane */", 'select "a" ?'),
+        ("select /* one */ a /* two **/ from t", "select ? a ? from t"),
+        ("select a -- it's\n, 'secret'", "select a ?\n, ?"),
+        ("select \"a\" -- it's\n, 'secret'", 'select "a" ?\n, ?'),
+        ("select a /* don't */, 'secret'", "select a ?, ?"),
     ],
 )
 def test_literals_of_a_statement_are_masked(text: str, masked: str) -> None:
@@ -155,6 +161,23 @@ def test_no_literal_of_a_real_log_is_stored(name: str, tmp_path: Path) -> None:
         assert secret not in stored, secret
     assert "process " in stored
     assert "still waiting for ShareLock on transaction" in stored
+
+
+@pytest.mark.parametrize("level", ["ERROR", "WARNING", "NOTICE"])
+@pytest.mark.parametrize("context", ["", "PL/pgSQL function f(uuid) line 3 at RAISE"])
+def test_what_a_function_raises_keeps_its_words_only(
+    level: str, context: str, tmp_path: Path
+) -> None:
+    said = "no balance for 'Jane Roe' j.roe@x.example DE89370400440532013000 +81 90-1234-5678"
+    more = ' id f47ac10b-58cc-4372-a567-0e02b2c3d479 of "Roe": "Jane"'
+    text = record(1, said + more, level=level, state="00000" if context else "P0001",
+                  detail="account JP12X: 4711", context=context)  # fmt: skip
+    import_text(tmp_path, text)
+    stored = table(tmp_path / "run").iloc[0]
+    assert stored["message"].startswith("no balance for ? ? ? +")
+    found = f"{stored['message']} {stored['detail']}"
+    for secret in ("Jane", "roe@", "DE89", "81", "1234", "ac10b", "a567", "JP12", "4711"):
+        assert secret not in found, secret
 
 
 def test_rejected_lines_are_masked_too(tmp_path: Path) -> None:

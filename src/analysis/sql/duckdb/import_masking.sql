@@ -5,6 +5,7 @@
 --   steps over quoted identifiers, so that an apostrophe inside one does not turn the text inside out.
 --   A string that never ends (the text was cut) is masked to its end.
 -- mask_words(x): a text in words, in which literals, values between quotes and addresses go.
+-- mask_raised(x, code, context): the words of a RAISE without those that have a digit.
 -- mask_strict(x): that, and key values, rows and the texts of pgaudit wherever they stand.
 -- mask_message / mask_detail / mask_context: keep what the server says about itself (process ids,
 --   lock targets, sizes, times) and mask what came from a user. A severity that is not English
@@ -13,7 +14,9 @@
 -- doubt these mask.
 CREATE OR REPLACE TEMP MACRO mask_fast(x) AS regexp_replace(x, '(?s)\b[eE]''(?:[^''\\]|''''|\\.)*(?:''|$)|''[^'']*(?:''''[^'']*)*(?:''|$)|\$?\b\d[\w.]*|\$(?:[A-Za-z_]\w*)?\$(?:.*\$(?:[A-Za-z_]\w*)?\$|.*)|--[^\n]*|/\*.*?(?:\*/|$)', '?', 'g');
 CREATE OR REPLACE TEMP MACRO mask_careful(x) AS regexp_replace(regexp_replace(x, '(?s)("(?:[^"]|"")*")|\b[eE]''(?:[^''\\]|''''|\\.)*(?:''|$)|''[^'']*(?:''''[^'']*)*(?:''|$)|\$?\b\d[\w.]*|\$(?:[A-Za-z_]\w*)?\$(?:.*\$(?:[A-Za-z_]\w*)?\$|.*)|--[^\n]*|/\*.*?(?:\*/|$)', '\1?', 'g'), '("(?:[^"]|"")*")\?', '\1', 'g');
-CREATE OR REPLACE TEMP MACRO mask_sql(x) AS CASE WHEN contains(x, '"') AND contains(x, '''') THEN mask_careful(x) ELSE mask_fast(x) END;
+-- a comment in a comment: all from there goes, for no pattern counts how deep they are
+CREATE OR REPLACE TEMP MACRO mask_nested(x) AS mask_careful(regexp_replace(x, '(?s)/\*(?:[^*]|\*+[^*/])*?/\*.*', '?'));
+CREATE OR REPLACE TEMP MACRO mask_sql(x) AS CASE WHEN contains(x, '/*') AND regexp_matches(x, '(?s)/\*.*/\*') THEN mask_nested(x) WHEN contains(x, '"') AND contains(x, '''') THEN mask_careful(x) ELSE mask_fast(x) END;
 CREATE OR REPLACE TEMP MACRO is_english(severity) AS severity IN ('LOG', 'ERROR', 'FATAL', 'PANIC', 'WARNING', 'NOTICE', 'INFO', 'NOISE') OR starts_with(severity, 'DEBUG');
 -- An apostrophe within a word, an odd number of them between double quotes or in all: where strings
 -- begin and end is then anyone's guess, and all from the first apostrophe goes. (\pL would say
@@ -26,6 +29,8 @@ CREATE OR REPLACE TEMP MACRO mask_literals(x) AS CASE WHEN NOT is_doubtful(x) TH
 CREATE OR REPLACE TEMP MACRO mask_quoted(x) AS regexp_replace(regexp_replace(regexp_replace(x, '(?s)[«»„“‹›「『《](?:.*[»«“”›‹」』》]|.*$)', '?'), '(?s)(: |value |[Tt]oken |date |literal |number |zone |near |found |sequence |name |input )"(?:.*"|.*$)', '\1"?"', 'g'), '[\w.+-]+@[\w-]+\.[\w.-]+', '?', 'g');
 CREATE OR REPLACE TEMP MACRO mask_words(x) AS mask_quoted(mask_literals(x));
 CREATE OR REPLACE TEMP MACRO mask_values(x) AS regexp_replace(regexp_replace(regexp_replace(x, '(?s)\)\s*=\s*\((?:.*\)|.*)', ')=(?)'), '(?is)\b(row (?:contains )?)\((?:.*\)|.*)', '\1(?)'), '(?s)\b(AUDIT: \w+,\d+,).*', '\1?');
+-- what an application raises: its words stay, but for those with a digit (IBAN, UUID, account, ...)
+CREATE OR REPLACE TEMP MACRO mask_raised(x, code, context) AS CASE WHEN code = 'P0001' OR contains(context, ' at RAISE') THEN regexp_replace(x, '\w*\d[\w-]*', '?', 'g') ELSE x END;
 CREATE OR REPLACE TEMP MACRO mask_strict(x) AS mask_words(mask_values(x));
 -- Words of another language: between the first and the last quote nothing stays; an apostrophe is
 -- the language's own only where all of them stand within words.

@@ -63,7 +63,12 @@ worded AS (
 ),
 cut AS (
     -- apart from the masking, whose macro says its argument many times over
-    SELECT *, CASE WHEN colon_at > 0 THEN substr(told, colon_at + 2) END AS unmasked
+    SELECT * REPLACE (
+            mask_raised(message, sql_state_code, context) AS message,
+            mask_raised(detail, sql_state_code, context) AS detail,
+            mask_raised(hint, sql_state_code, context) AS hint
+        ),
+        CASE WHEN colon_at > 0 THEN substr(told, colon_at + 2) END AS unmasked
     FROM worded
 ),
 masked AS (

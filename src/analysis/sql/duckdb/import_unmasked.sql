@@ -3,6 +3,7 @@
 CREATE OR REPLACE TEMP MACRO mask_sql(x) AS x;
 CREATE OR REPLACE TEMP MACRO mask_words(x) AS x;
 CREATE OR REPLACE TEMP MACRO mask_strict(x) AS x;
+CREATE OR REPLACE TEMP MACRO mask_raised(x, code, context) AS x;
 CREATE OR REPLACE TEMP MACRO mask_message(x, severity) AS x;
 CREATE OR REPLACE TEMP MACRO mask_detail(x, severity) AS x;
 CREATE OR REPLACE TEMP MACRO mask_context(x, severity) AS x;
