@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
+from log_case import import_text, record
 
 from analysis.importers import fast
 
@@ -53,3 +54,10 @@ def test_an_empty_file_holds_nothing(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"")
     assert fast.count_records(path, quoted=True) == (0, 0, False)
+
+
+@pytest.mark.parametrize("before", ["half of, a record\n", "no csvlog\n" * 120_000])
+def test_a_large_log_that_begins_with_no_record_is_read(before: str, tmp_path: Path) -> None:
+    text = before + "".join(record(n, "x" * 2000) for n in range(1, 600))
+    done = import_text(tmp_path, text, format="csv")
+    assert (done.records, sum(done.rejects.values())) == (599, before.count("\n"))

@@ -149,7 +149,8 @@ def columns_of(head: bytes) -> int:
 
     try:
         for row in csv.reader(head.decode("utf-8", "replace").splitlines(keepends=True)):
-            return len(row) if len(row) in COLUMN_COUNTS else 0
+            if len(row) in COLUMN_COUNTS:
+                return len(row)
     except csv.Error:
         pass
     return 0

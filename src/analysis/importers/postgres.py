@@ -154,6 +154,9 @@ def _size(source: Source) -> int:
 def _read_fast(source: Source, sink: Sink, parts: Parts) -> None:
     kind, con = source.format, parts.writer.connection
     columns = fast.columns_of(read_head(source, 1 << 20))
+    if kind == "csv" and not columns:
+        _read_carefully(source, sink)
+        return
     if not source.compression and not source.start:
         target = parts.next_path(source)
         taken = fast.take_whole(con, source.path, kind, columns, target, zone_told=parts.zone_told)
