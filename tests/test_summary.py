@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,32 @@ def test_summary_of_an_import_has_the_documented_keys(
         "started", "acquired", "ended_in_deadlock", "ended_otherwise", "wait_us_sum",
     }  # fmt: skip
     assert summary["errors"]["40P01"] == 1
+
+
+def _keys(told: object, path: str = "") -> set[str]:
+    """Dotted paths of the figures, with the documented word for keys that the log itself gives."""
+    if not isinstance(told, dict):
+        return {path}
+    word = {"rows": "TABLE", "rejected_by_reason": "REASON", "errors": "SQLSTATE"}.get(path)
+    nested = ((f"{path}.{word or key}".lstrip("."), value) for key, value in told.items())
+    return set().union(*(_keys(value, name) for name, value in nested))
+
+
+def test_the_page_on_imports_lists_every_key_and_no_other(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "imports.md").read_text()
+    section = page.split("## What `walletlab summary RUN --json` tells")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    statistics = {"count", "sum_us", "p50_us", "p95_us", "p99_us", "max_us"}
+    listed: set[str] = set()
+    for keys in rows:
+        named = set(re.findall("`([^`]+)`", keys))
+        parts = statistics if next(iter(named)).startswith("durations") else set()
+        assert (
+            not parts or "the same six" in meaning or statistics <= set(re.findall(r"\w+", meaning))
+        )
+        listed |= {f"{name}.{part}" for name in named for part in parts} or named
+    import_text(tmp_path, (LOGS / "pg18.csv").read_text() + "garbage\n")
+    assert _keys(summary_of(tmp_path / "run")) == listed
 
 
 def test_percentiles_are_nearest_rank_to_the_microsecond(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 -- Lock waits of the server log, however they ended.
 -- Grain: one row. Columns: started (waits that the log shows), acquired, ended_in_deadlock,
 --   ended_otherwise (cancelled, timed out, or the log does not show the end), wait_us_sum
---   (microseconds, of all of them).
+--   (microseconds that they are known to have lasted).
 SELECT
     count(*) AS started,
     count(*) FILTER (WHERE outcome = 'acquired') AS acquired,
