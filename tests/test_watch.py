@@ -159,6 +159,25 @@ def test_a_role_without_rights_is_told_what_it_misses(debian: str, tmp_path: Pat
     assert watch.told["samples"] >= 1
 
 
+def test_who_may_not_see_who_waits_does_not_say_that_nobody_does(
+    embedded: str, tmp_path: Path
+) -> None:
+    with psycopg.connect(embedded, autocommit=True) as owner:
+        owner.execute("CREATE ROLE unseeing LOGIN")
+    try:
+        thread = lock_chain(embedded, 1.5)
+        watched(embedded.replace("user=postgres", "user=unseeing"), tmp_path / "run", 1.5)
+        thread.join()
+    finally:
+        with psycopg.connect(embedded, autocommit=True) as owner:
+            owner.execute("DROP ROLE unseeing")
+    activity = table(tmp_path / "run", "pg_activity")
+    chain = activity[activity["application_name"].isin(["holder", "waiter"])]
+    assert len(chain)
+    assert chain["state"].isna().all()
+    assert chain["blocked_by"].isna().all()
+
+
 def test_watching_writes_nothing_into_the_server(debian: str, tmp_path: Path) -> None:
     watch = Watch(debian, duration_s=0.3)
     with watch._connect() as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):

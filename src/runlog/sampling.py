@@ -43,10 +43,11 @@ _VIEWS: dict[str, tuple[int, str, str]] = {
     ),
     "pg_stat_replication": (0, "concat_ws('/', application_name, pid)", "true"),
 }
-# the same for one schema's objects by their own names, or all by their qualified names
-_OBJECTS: dict[str, str] = {
-    "pg_stat_user_tables": "relname",
-    "pg_stat_user_indexes": "indexrelname",
+# the same for one schema's objects by their own names, or all by their qualified names:
+# view -> (name, how often it was used)
+_OBJECTS: dict[str, tuple[str, str]] = {
+    "pg_stat_user_tables": ("relname", "seq_scan + coalesce(idx_scan, 0)"),
+    "pg_stat_user_indexes": ("indexrelname", "idx_scan"),
 }
 _SERVER = """
 SELECT 'pg_stat_activity', 'server', jsonb_build_object(
@@ -67,15 +68,17 @@ def activity_query(version: int) -> str:
 def counters_query(version: int, *, one_schema: bool, objects_max: int = 500) -> str:
     """Return the query for one sample of the counters: view, object, all its columns as JSON.
 
-    With `one_schema` the query has a parameter `schema`; without, the largest `objects_max` tables
-    and indexes of all schemas are read, named schema.table.
+    With `one_schema` the query has a parameter `schema`; without, the most used `objects_max` tables
+    and as many indexes of all schemas are read, named schema.table. Use is compared by its number
+    of digits, then names decide: by the number itself those at the cut would come and go from one
+    sample to the next, and each return would look like a burst.
     """
     parts = [
         f"SELECT '{view}', ({name})::text, to_jsonb(v) FROM {view} v WHERE {condition}"
         for view, (first, name, condition) in _VIEWS.items()
         if version >= first
     ]
-    for view, name in _OBJECTS.items():
+    for view, (name, used) in _OBJECTS.items():
         if one_schema:
             parts.append(
                 f"SELECT '{view}', ({name})::text, to_jsonb(v) FROM {view} v "
@@ -84,7 +87,8 @@ def counters_query(version: int, *, one_schema: bool, objects_max: int = 500) ->
         else:
             parts.append(
                 f"SELECT * FROM (SELECT '{view}', schemaname || '.' || {name}, to_jsonb(v) "
-                f"FROM {view} v ORDER BY idx_scan DESC NULLS LAST, {name} LIMIT {objects_max}) t"
+                f"FROM {view} v ORDER BY length(({used})::text) DESC, schemaname, {name} "
+                f"LIMIT {objects_max}) t"
             )
     return " UNION ALL ".join([*parts, _SERVER])
 
