@@ -68,8 +68,8 @@ def activity_query(version: int) -> str:
 def counters_query(version: int, *, one_schema: bool, objects_max: int = 500) -> str:
     """Return the query for one sample of the counters: view, object, all its columns as JSON.
 
-    With `one_schema` the query has a parameter `schema`; without, the most used `objects_max` tables
-    and as many indexes of all schemas are read, named schema.table. Use is compared by its number
+    With `one_schema` the query has a parameter `schema`; without, the `objects_max` most used
+    tables (and indexes) of all schemas are read, named schema.table. Use is compared by its number
     of digits, then names decide: by the number itself those at the cut would come and go from one
     sample to the next, and each return would look like a burst.
     """
