@@ -5,8 +5,8 @@
 Round 0 has the scenarios as they ship. Every later round draws its own seed, strength of the fault,
 load, start and length of the fault, and design, from the round's number, and also has healthy
 runs (eight, from round 6 on twenty) and six pairs of faults. Rounds 0 to 5 were looked at while the
-rules were made, rounds 6, 7 and 10 before they were frozen for the second time, rounds 8, 11 and 12 only
-after that. Rounds 9, 10 and 12 have a few long runs. A run that is there already is not made again.
+rules were made, rounds 6, 7 and 10 before they were frozen for the last time, rounds 8, 11 and 12
+only after that. Rounds 9, 10 and 12 have a few long runs. A run that is there is not made again.
 """
 
 from __future__ import annotations

@@ -116,11 +116,16 @@ def extract(case: Case, frame: pd.DataFrame, window: Window) -> Features:
     facts |= window_facts.of_log(case, window, frames)
     facts |= window_facts.of_requests(case, window, frame)
     return Features(
-        case, window, levels(frame, window), requests.state_shares(states, window), facts, frames
+        case,
+        window,
+        levels(frame, window, case.bucket_s),
+        requests.state_shares(states, window),
+        facts,
+        frames,
     )
 
 
-def levels(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
+def levels(frame: pd.DataFrame, window: Window, bucket_s: int = 1) -> pd.DataFrame:
     """Return one row a measure: during, reference, peak and spreads (robust distance of during).
 
     Means for counts and sessions, medians for latencies (a mean of medians would hide a burst).
@@ -133,7 +138,7 @@ def levels(frame: pd.DataFrame, window: Window) -> pd.DataFrame:
         reference = _level(values[outside], measure.scale) if outside else math.nan
         smooth = frame[name].rolling(3, center=True, min_periods=1).median().iloc[inside]
         peak = float(smooth.max()) if smooth.notna().any() else math.nan
-        judged = transformed(np.array([during, reference]), measure)
+        judged = transformed(np.array([during, reference]), measure, bucket_s)
         spread = 1.0 if measure.scale == "count" else measure.floor
         rows.append((name, during, reference, peak, (judged[0] - judged[1]) / spread))
     columns = ["measure", "during", "reference", "peak", "spreads"]

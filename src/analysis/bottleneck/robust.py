@@ -109,7 +109,7 @@ def _floor(measure: Measure, values: Values, bucket_s: float) -> float:
     if measure.scale != "count":
         return measure.floor
     rare = min(1.0, measure.floor * bucket_s)
-    if rare < 1.0 and not _bursts(values * bucket_s):
+    if rare < 1.0 and not measure.odd_alone and not _bursts(values * bucket_s):
         rare = 1.0
     return float(np.sqrt(max(measure.floor, rare)))
 

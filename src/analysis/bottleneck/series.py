@@ -24,7 +24,8 @@ class Measure:
 
     `scale` is how its noise grows: 'count' as the square root of its size (arrivals, errors),
     'ratio' in proportion (latencies: compared as logarithms), 'level' not at all (sessions).
-    `direction` is where trouble lies: +1 up, -1 down, 0 says nothing by itself.
+    `direction` is where trouble lies: +1 up, -1 down, 0 says nothing by itself. `odd_alone`: one in
+    a second is out of the ordinary, however evenly they come.
     """
 
     source: Source
@@ -33,6 +34,7 @@ class Measure:
     scale: Literal["count", "ratio", "level"]
     direction: int
     words: str
+    odd_alone: bool = False
 
 
 def _sessions(words: str, direction: int = 1, floor: float = 0.7) -> Measure:
@@ -44,9 +46,9 @@ def _count(source: Source, words: str, direction: int = 1, floor: float = 1.0) -
     return Measure(source, "per second", floor, "count", direction, words)
 
 
-def _rare(words: str) -> Measure:
+def _rare(words: str, odd_alone: bool = False) -> Measure:
     # a healthy server goes for minutes without one: the noise to beat is a tenth a second, not one
-    return _count("logs", words, 1, 0.1)
+    return Measure("logs", "per second", 0.1, "count", 1, words, odd_alone)
 
 
 def _latency(words: str, floor: float = 0.2) -> Measure:
@@ -108,15 +110,19 @@ MEASURES: dict[str, Measure] = {
     "log_deadlocks": _rare("deadlocks"),
     "log_serialization": _rare("serialization failures"),
     "log_too_many": _rare("connections refused (53300)"),
-    "log_crash": _rare("crash and recovery records"),
+    "log_crash": _rare("crash and recovery records", odd_alone=True),
     "log_cancelled": _count("logs", "statements cancelled (57014, 55P03)", 1, 0.5),
-    "log_checkpoints": _rare("checkpoints begun"),
+    # PostgreSQL itself warns of checkpoints less than 30 s apart (checkpoint_warning)
+    "log_checkpoints": _rare("checkpoints begun", odd_alone=True),
     "log_connections": _count("logs", "connections made", 0, 3.0),
     "log_waits": _count("logs", "lock waits that reached the log", 1, 0.5),
     "log_wait_sessions": Measure(
         "logs", "sessions", 0.7, "level", 1, "sessions in logged lock waits"
     ),
     "log_statements": _count("logs", "statements with a duration", 0),
+    # how many a log shows depends on its threshold; of those that took long it shows all, or
+    # all that there are
+    "log_slow": _count("logs", "logged statements of 0.1 s and more", 1, 0.5),
     "log_aas": Measure("logs", "sessions", 0.7, "level", 1, "sessions in logged statements"),
     "log_duration_us_p95": Measure(
         "logs", "us", 0.5, "ratio", 0, "95th percentile logged duration"

@@ -4,6 +4,7 @@ exact percentiles.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,36 @@ from analysis.sql import load
 
 TOP = 15
 _KEPT = 100  # rows of a table of statements that are kept for the next who asks
+# What looks rows up says where from; what a prepared or called thing does, its name does not tell.
+_LOOKS_UP = re.compile(
+    r"^\W*(?:update|merge|table|execute|fetch|call|do)\b|\bfrom\b", re.IGNORECASE
+)
+_LOADS = re.compile(r"^\W*copy\b(?!\s*\()", re.IGNORECASE)
+_CHANGES = re.compile(
+    r"\b(?:insert\s+into|delete\s+from|merge\s+into)\b|^\W*update\b"
+    r"|\bfor\s+(?:(?:no\s+key\s+)?update|(?:key\s+)?share)\b",
+    re.IGNORECASE,
+)
+
+
+def looks_rows_up(statement: str | None) -> bool:
+    """True unless its text shows that a statement searches no table, so that no plan matters.
+
+    >>> looks_rows_up("INSERT INTO t VALUES (?)"), looks_rows_up("SELECT a FROM t WHERE b = ?")
+    (False, True)
+    """
+    if not statement:
+        return True
+    return bool(_LOOKS_UP.search(statement)) and not _LOADS.match(statement)
+
+
+def takes_rows(statement: str | None) -> bool:
+    """True when the text of a statement shows that it changes or locks rows.
+
+    >>> takes_rows("SELECT a FROM t WHERE b = ? FOR UPDATE"), takes_rows("SELECT a FROM t")
+    (True, False)
+    """
+    return bool(statement and _CHANGES.search(statement))
 
 
 def logged_statements(case: Case, window: Window | None = None, top: int = TOP) -> pd.DataFrame:

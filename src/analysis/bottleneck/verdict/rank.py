@@ -10,6 +10,7 @@ from analysis.bottleneck.verdict import (
     rules_locks,
     rules_requests,
     rules_server,
+    rules_transactions,
     rules_wal,
 )
 from analysis.bottleneck.verdict.finding import Finding, Rule
@@ -20,7 +21,7 @@ RULES: dict[str, Rule] = {
     "connection_limit": rules_errors.connection_limit,
     "ddl_lock_queue": rules_locks.ddl_lock_queue,
     "advisory_lock": rules_locks.advisory_lock,
-    "long_transaction": rules_locks.long_transaction,
+    "long_transaction": rules_transactions.long_transaction,
     "lock_across_call": rules_locks.lock_across_call,
     "hot_row": rules_locks.hot_row,
     "deadlock": rules_errors.deadlock,

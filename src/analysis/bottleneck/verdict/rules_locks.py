@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from analysis.bottleneck.features import Features
+from analysis.bottleneck.statements import takes_rows
 from analysis.bottleneck.verdict.finding import (
     Finding,
     Notes,
@@ -28,6 +29,8 @@ LONG_HOLDS_SHARE, LONG_HOLDS_LEAST = 0.3, 5
 # Sessions that hold rows and wait for another kind of lock pass the wait on: this share of all
 # waiting makes that lock the cause.
 BEHIND_SHARE = 0.2
+# Where statements that take rows make up so much of the logged time, the others are quick.
+UNLOGGED_SHARE = 0.5
 # A transaction older than this did not come from a request that somebody waits for: clients of a
 # payment give up after seconds.
 LONG_TRANSACTION_S = 5.0
@@ -36,8 +39,6 @@ PREPARED = "prepared transaction"
 # A holder is called at work where that was seen for this part of the waiting; the rest may be
 # deadlocks in the making, or holders that had gone by the time they were looked at.
 WORKING_SHARE = 0.3
-# A forgotten transaction is alone of its age; where many are old, they wait for something.
-STANDS_ALONE = 2.0
 
 
 def row_waiters(f: Features) -> float:
@@ -66,7 +67,8 @@ def logged_waiters(f: Features, *kinds: str) -> float:
     return max(waits, share * f.fact("log_waiting_statement_s")) / window_s
 
 
-def _waits_matter(f: Features, waiters: float) -> bool:
+def waits_matter(f: Features, waiters: float) -> bool:
+    """True when so many waiting sessions make a queue, and a good part of DB time."""
     return waiters >= LEAST_WAITERS and db_time_pct(f, waiters) >= LEAST_DB_TIME_PCT
 
 
@@ -106,7 +108,8 @@ def one_old_root(f: Features) -> float:
     return float(roots.loc[old, "waiter_s"].sum()) / total
 
 
-def _lock_notes(f: Features) -> Notes:
+def lock_notes(f: Features) -> Notes:
+    """What is known of the waiting and of its roots, as evidence."""
     notes = Notes(f).measure("aas_lock", "aas_rowlock", "idle_tx", "blocked")
     notes.fact("share of waiting whose root is idle in transaction", "idle_root_share", "share")
     notes.fact("sessions blocked at a time", "waiters", "sessions")
@@ -136,7 +139,7 @@ def lock_across_call(f: Features) -> Finding | None:
         slow = f.ratio("statement_us_p95") >= 3 and f.rise("statement_us_p95") >= 50_000
         matters = slow and request_time_pct(f, "other database", "lock", "pool") >= 20
     else:
-        matters = _waits_matter(f, waiters)
+        matters = waits_matter(f, waiters)
     if not matters or outside < 0.5 or one_old_root(f) >= 0.5:
         return None
     confidence = 0.55 if spans_only else clamp(0.6 + 0.4 * outside, 0, 0.97)
@@ -149,7 +152,7 @@ def lock_across_call(f: Features) -> Finding | None:
         "lock_across_call", "problem", impact, "request_time" if spans_only else "db_time",
         confidence,
         said if f.has("samples") else "rows are held far longer than a transaction needs",
-        _lock_notes(f).done(),
+        lock_notes(f).done(),
         {"hot_row": "the root of the waits is idle in transaction, waiting for its client, "
                     "not active on the server",
          "long_transaction": "many short transactions take turns as the root, not one old one",
@@ -173,8 +176,10 @@ def hot_row(f: Features) -> Finding | None:
         slow = f.ratio("statement_us_p95") >= 3 and f.rise("statement_us_p95") >= 50_000
         if not slow or outside_call_share(f) >= 0.5:
             return None
-    elif not _waits_matter(f, waiters) or outside_call_share(f) >= 0.5 or one_old_root(f) >= 0.5:
+    elif outside_call_share(f) >= 0.5 or one_old_root(f) >= 0.5:
         return None
+    elif not waits_matter(f, waiters):
+        return _hot_row_unlogged(f)
     crowd = f.fact("waiters", math.nan) / max(f.fact("roots", 1.0), 1e-9)
     confidence = _spans_only_sure(f) if spans_only else 0.7 + (0.2 if crowd >= 2 else 0.0)
     at_work = f.fact("working_root_share") >= WORKING_SHARE
@@ -191,7 +196,7 @@ def hot_row(f: Features) -> Finding | None:
         if spans_only else "sessions queue for rows whose holders are at work" if at_work
         else "sessions queue for rows that are handed on quickly, as far as the log shows"
         if logged else "sessions queue for rows; that their holders are at work was not seen",
-        _lock_notes(f).measure("aas_wal", "commit_us_p50").done(),
+        lock_notes(f).measure("aas_wal", "commit_us_p50").done(),
         {"lock_across_call": "the root of the waits is at work, not idle in transaction" if at_work
          else "few holders keep a row for deadlock_timeout and longer" if logged
          else "not told: who holds the rows was not seen",
@@ -199,6 +204,34 @@ def hot_row(f: Features) -> Finding | None:
          "advisory_lock": "the waits are for rows, not for an advisory lock"},
         "Spread the row: several settlement rows chosen by hash, or post in batches with one "
         "statement; lock the hot row last in each transaction.",
+    )  # fmt: skip
+
+
+def _hot_row_unlogged(f: Features) -> Finding | None:
+    """From the log alone, a guess: statements that take rows are slow, and no wait was logged.
+
+    A waiter for an updated row is woken by each new version of it and waits anew; pieces under
+    deadlock_timeout leave no line, but the statement's own duration has all of them.
+    """
+    logged = f.frames["log_statements"]
+    if f.has("samples") or logged.empty or not takes_rows(str(logged.iloc[0]["statement"] or "")):
+        return None
+    taking = logged["statement"].fillna("").map(takes_rows)
+    taking_s, total_s = (float(part["during_us"].sum()) / 1e6 for part in (logged[taking], logged))
+    sessions = taking_s / max((f.window.end - f.window.start).total_seconds(), 1e-9)
+    if sessions < 2 * LEAST_WAITERS or taking_s < UNLOGGED_SHARE * total_s:
+        return None
+    return Finding(
+        "hot_row", "problem", db_time_pct(f, sessions), "db_time", 0.4,
+        "statements that change rows became slow and other ones did not; a guess: waits for a row "
+        "shorter than deadlock_timeout leave no line",
+        lock_notes(f).say("leading statement", str(logged.iloc[0]["statement"])[:160], "",
+                          "logs").done(),
+        {"missing_index": "the statement changes rows and may wait for them",
+         "wal_stall": "commits are not among the slow statements",
+         "lock_across_call": "not told: who holds the rows was not seen"},
+        "Sample the activity (`walletlab watch`) or set deadlock_timeout to 100ms for a while, to "
+        "see whether sessions wait for a row; if so, spread it.",
     )  # fmt: skip
 
 
@@ -215,7 +248,7 @@ def advisory_lock(f: Features) -> Finding | None:
     """
     waiters = f.rise("aas_advisory") if f.has("samples") else logged_waiters(f, "advisory")
     behind = f.fact("behind_advisory")
-    if not _waits_matter(f, waiters) and not (waiters >= LEAST_WAITERS and behind >= BEHIND_SHARE):
+    if not waits_matter(f, waiters) and not (waiters >= LEAST_WAITERS and behind >= BEHIND_SHARE):
         return None
     return Finding(
         "advisory_lock", "problem",
@@ -235,7 +268,7 @@ def ddl_lock_queue(f: Features) -> Finding | None:
     (AccessExclusive) is held or, more often, itself waiting at the head of the queue."""
     waiters = f.rise("aas_relation") if f.has("samples") else logged_waiters(f, "relation")
     passed_on = waiters >= LEAST_WAITERS and f.fact("behind_relation") >= BEHIND_SHARE
-    if not _waits_matter(f, waiters) and not passed_on:
+    if not waits_matter(f, waiters) and not passed_on:
         return None
     sure = 0.95 if f.fact("log_strongest") or not f.has("logs") else 0.85
     return Finding(
@@ -250,75 +283,4 @@ def ddl_lock_queue(f: Features) -> Finding | None:
          "long_transaction": "an old transaction alone blocks nobody who only reads and writes"},
         "Run schema changes with lock_timeout of a second and retry; look for the old transaction "
         "that the change itself waits for.",
-    )  # fmt: skip
-
-
-def long_transaction(f: Features) -> Finding | None:
-    """One transaction far older than any request lives: it holds its locks, and vacuum, all that
-    time.
-
-    Told from lock_across_call by the root being one and the same all the time.
-    """
-    if prepared := _prepared(f):
-        return prepared
-    usual, old = f.reference("xact_age_s"), f.frames["old_transactions"]
-    blocking = one_old_root(f) >= 0.5 and _waits_matter(f, row_waiters(f))
-    if math.isnan(f.peak("xact_age_s")):
-        return _long_transaction_from_log(f)
-    if old.empty:
-        return None
-    top = old.iloc[0]
-    age, idle = float(top["age_s"]), float(top["idle_share"])
-    next_age = float(old["age_s"].iloc[1]) if len(old) > 1 else 0.0
-    grown = age >= LONG_TRANSACTION_S and age >= 3 * (0.0 if math.isnan(usual) else usual)
-    alone = idle >= 0.9 and age >= STANDS_ALONE * next_age
-    if not grown or not (alone or blocking):
-        return None
-    return Finding(
-        "long_transaction", "problem", row_impact_pct(f) if blocking else 0.0, "db_time",
-        0.92 if blocking else 0.75,
-        f"a transaction stayed open for {age:.0f} s, {idle:.0%} of it idle",
-        Notes(f).measure("xact_age_s", "idle_tx", "dead_tuples", "aas_rowlock").say(
-            "its process id", str(top["pid"]), "", "samples").done(),
-        {"lock_across_call": "the same transaction is at the root all the time",
-         "hot_row": "the holder does not change"},
-        "End it (pg_terminate_backend), set idle_in_transaction_session_timeout, and give jobs "
-        "shorter transactions.",
-    )  # fmt: skip
-
-
-def _prepared(f: Features) -> Finding | None:
-    """Most waiting behind prepared transactions: pg_blocking_pids() gives 0 for them."""
-    roots = f.frames["roots"]
-    total = float(roots["waiter_s"].sum()) if len(roots) else 0.0
-    behind = float(roots.loc[roots["root_state"] == PREPARED, "waiter_s"].sum()) if total else 0.0
-    if not behind or behind < 0.5 * total or not _waits_matter(f, row_waiters(f)):
-        return None
-    return Finding(
-        "long_transaction", "problem", row_impact_pct(f), "db_time", 0.92,
-        f"{behind / total:.0%} of the waiting is behind a prepared transaction that nobody ends",
-        _lock_notes(f).done(),
-        {"lock_across_call": "no session holds the rows: its client has gone",
-         "hot_row": "no session holds the rows, so no holder is at work"},
-        "SELECT * FROM pg_prepared_xacts; ask the transaction manager what was decided, then "
-        "COMMIT PREPARED or ROLLBACK PREPARED that gid.",
-    )  # fmt: skip
-
-
-def _long_transaction_from_log(f: Features) -> Finding | None:
-    """From the log alone: most waiting behind one session, for longer than requests live."""
-    roots = f.frames["log_roots"]
-    if roots.empty or not _waits_matter(f, row_waiters(f)):
-        return None
-    top = roots.iloc[0]
-    held_s = (top["last_at"] - top["first_at"]).total_seconds()
-    if float(top["waiter_share"]) < 0.6 or held_s < LONG_TRANSACTION_S / 2:
-        return None
-    return Finding(
-        "long_transaction", "problem", db_time_pct(f, row_waiters(f)), "db_time", 0.85,
-        f"one session is at the root of {float(top['waiter_share']):.0%} of the waiting",
-        Notes(f).say("process id of the root", str(top["pid"]), "", "logs").say(
-            "sessions that waited behind it", float(top["victims"]), "sessions", "logs").done(),
-        {"hot_row": "the holder does not change", "lock_across_call": "the holder does not change"},
-        "End that session's transaction; set idle_in_transaction_session_timeout.",
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from analysis.bottleneck.features import Features
+from analysis.bottleneck.statements import looks_rows_up, takes_rows
 from analysis.bottleneck.verdict.finding import (
     Finding,
     Notes,
@@ -74,6 +75,12 @@ def _slow_reads(f: Features) -> tuple[float, float, str]:
     return 0.0, 0.0, ""
 
 
+def _logged_leader(f: Features) -> str | None:
+    """The statement that took the most logged time in the window."""
+    logged = f.frames["log_statements"]
+    return str(logged.iloc[0]["statement"] or "") if len(logged) else None
+
+
 def _one_slow_statement(f: Features) -> tuple[float, float]:
     """(how many times slower, share of statement time) of the client statement that grew most."""
     growth = f.frames["client_statements"]
@@ -109,9 +116,13 @@ def _read_problem(f: Features) -> float:
     if f.has("logs"):
         waits = f.fact("log_wait_s") / max((f.window.end - f.window.start).total_seconds(), 1e-9)
         queued = f.fact("log_waiting_statement_s") >= 0.5 * max(f.fact("log_statement_s"), 1e-9)
+        leader = _logged_leader(f)
         if sessions < 2 * LEAST_WAITERS or share < 0.5 or waits > sessions or queued:
             return 0.0
-        return 0.7
+        if not looks_rows_up(leader):
+            return 0.0
+        # what changes rows may as well wait for them, in pieces too short to be logged
+        return 0.35 if takes_rows(leader) else 0.7
     return 0.5 if times >= 2 * STATEMENT_TIMES and growth_share >= 0.6 else 0.0
 
 
